@@ -1,0 +1,1 @@
+"""The configuration language: text to directives to a frozen model. Pure: files come through a reader."""

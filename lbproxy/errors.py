@@ -1,0 +1,197 @@
+"""
+Every exception lbproxy raises on purpose.
+
+* `LbproxyError`
+    * `ConfigError`: one mistake in the configuration, with its place
+        * `ConfigSyntaxError`, `UnknownDirective`, `WrongContext`, `InvalidValue`
+    * `ConfigErrors`: all the mistakes of one run
+    * `MalformedMessage`: a codec met octets its grammar does not allow; it does not know whose they are
+    * `StreamError`: a socket ended or stood still; the stream does not know whose it is
+        * `StreamClosed`, `StreamTimeout`
+    * `UpstreamError`: a server of an upstream failed one attempt
+        * `ConnectFailed`, `UpstreamTimeout`, `UpstreamClosed`, `InvalidResponse`
+    * `NoLivePeers`: no server of the upstream may be tried
+    * `ClientGone`: the client went away before its answer was complete
+
+Codecs and streams do not know sides; the client boundary (proxy/connection) and the upstream boundary
+(proxy/forward) add them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+class LbproxyError(Exception):
+    """The root of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One configuration text: where it came from, and its lines for excerpts."""
+
+    name: str
+    text: str = field(repr=False, default="")
+
+    def line(self, number: int) -> str:
+        """Return line *number* (from 1) without its end, or "" when there is none."""
+        lines = self.text.split("\n")
+        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a configuration: source, line and column, both counted from 1."""
+
+    source: Source
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+    def excerpt(self) -> str:
+        """Return the source line and, under it, a caret at the column; "" when the line is empty."""
+        text = self.source.line(self.line)
+        if not text.strip():
+            return ""
+        lead = "".join("\t" if c == "\t" else " " for c in text[: self.column - 1])
+        return f"    {text}\n    {lead}^"
+
+
+class ConfigError(LbproxyError):
+    """
+    One mistake in the configuration.
+
+    Args:
+        message: What is wrong, in nginx's words where nginx has some.
+        position: Where the offending token begins.
+        hint: The mend, or a guess at what was meant; shown in brackets behind the message.
+    """
+
+    def __init__(self, message: str, position: Position, hint: str = "") -> None:
+        super().__init__(message, position, hint)
+        self.message, self.position, self.hint = message, position, hint
+
+    def __str__(self) -> str:
+        first = f"{self.message} in {self.position}"
+        if self.hint:
+            first += f" ({self.hint})"
+        excerpt = self.position.excerpt()
+        return f"{first}\n{excerpt}" if excerpt else first
+
+
+class ConfigSyntaxError(ConfigError):
+    """The text is not a sequence of directives."""
+
+
+class UnknownDirective(ConfigError):
+    """No directive has this name, or lbproxy does not have it."""
+
+
+class WrongContext(ConfigError):
+    """The directive exists but may not stand here, or not twice."""
+
+
+class InvalidValue(ConfigError):
+    """The directive may stand here, but not with this argument or this number of them."""
+
+
+class ConfigErrors(LbproxyError):
+    """All mistakes found in one run, in the order of the text; never empty."""
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        super().__init__(errors)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+class MalformedMessage(LbproxyError):
+    """
+    Octets that the grammar refuses.
+
+    Args:
+        reason: What is wrong, for the log.
+        status: The answer a client would get for it (RFC 9110 section 15); upstream it is always 502.
+    """
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.reason, self.status = reason, status
+
+
+class StreamError(LbproxyError):
+    """
+    A socket can't go on.
+
+    Args:
+        reason: For the log, in nginx's form: ``(111: Connection refused)`` or a phrase.
+        errno: The system's number, 0 where there is none.
+    """
+
+    def __init__(self, reason: str, errno: int = 0) -> None:
+        super().__init__(reason)
+        self.reason, self.errno = reason, errno
+
+
+class StreamClosed(StreamError):
+    """The other side closed or reset the connection, or it could not be made."""
+
+
+class StreamTimeout(StreamError):
+    """Nothing moved for the configured time."""
+
+
+class UpstreamError(LbproxyError):
+    """
+    One attempt at a server failed.
+
+    Args:
+        cause: What happened, as the error log shows it.
+        hint: What the operator may do about it, when that is known.
+        errno: The system's number behind it, 0 where there is none.
+    """
+
+    status: ClassVar[int] = 502
+    condition: ClassVar[str] = "error"  # its name in proxy_next_upstream
+
+    def __init__(self, cause: str, hint: str = "", errno: int = 0) -> None:
+        super().__init__(cause)
+        self.cause, self.hint, self.errno = cause, hint, errno
+
+
+class ConnectFailed(UpstreamError):
+    """No connection could be made; nothing was sent."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The server did not accept, take or answer within the configured time."""
+
+    status = 504
+    condition = "timeout"
+
+
+class UpstreamClosed(UpstreamError):
+    """The server closed before its answer was complete."""
+
+
+class InvalidResponse(UpstreamError):
+    """The server's answer is not HTTP (or CGI), or says two things at once."""
+
+    condition = "invalid_header"
+
+
+class NoLivePeers(LbproxyError):
+    """No server of the upstream may be tried: 502 at once."""
+
+
+class ClientGone(LbproxyError):
+    """The client closed its side or stood still; logged as 499 or 408, never the server's fault."""
+
+    def __init__(self, cause: str, status: int = 499) -> None:
+        super().__init__(cause)
+        self.cause, self.status = cause, status

@@ -1,0 +1,1 @@
+"""What a request means: its exchange, variables, location, answers made without a backend. Pure."""

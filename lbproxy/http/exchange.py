@@ -1,0 +1,127 @@
+"""
+One request with its answer: the only mutable object that a request has.
+
+`Client` is what is known of the connection, `Exchange` the request as it moves through the proxy, `Attempt` one try
+at one server.  Everything is octets as they appear on the wire; texts are made only where a log or a variable asks.
+Times are monotonic seconds, except `Exchange.logged_at`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lbproxy.wire import uri
+
+if TYPE_CHECKING:
+    from lbproxy.config.model import Location, VirtualServer
+    from lbproxy.wire.http1 import RequestHead, ResponseHead
+
+
+class Client:
+    """
+    A client's connection, as variables and balancers see it.
+
+    Args:
+        address: Its address in text, ``unix:`` for a unix socket.
+        packed: The address as 4 or 16 octets; b"" for a unix socket.
+        server_address, server_port: Where it connected to.
+        number: Serial number of the connection in this worker ($connection).
+        opened: When it was accepted.
+    """
+
+    __slots__ = ("address", "number", "opened", "packed", "port", "requests", "server_address", "server_port")
+
+    def __init__(
+        self,
+        address: bytes,
+        port: int,
+        packed: bytes,
+        server_address: bytes,
+        server_port: int,
+        number: int,
+        opened: float,
+    ) -> None:
+        self.address, self.port, self.packed = address, port, packed
+        self.server_address, self.server_port = server_address, server_port
+        self.number, self.opened = number, opened
+        self.requests = 0
+
+
+class Attempt:
+    """
+    One try at one server: an entry of the ``$upstream_*`` lists.
+
+    Args:
+        name: The peer's address as nginx prints it, or the upstream's name when no peer was left.
+        started: When it began; the other times are durations in seconds, None until they are known.
+    """
+
+    __slots__ = ("bytes_received", "bytes_sent", "connect_time", "header_time", "name", "response_length",
+                 "response_time", "started", "status")
+
+    def __init__(self, name: bytes, started: float) -> None:
+        self.name, self.started = name, started
+        self.status = 0
+        self.connect_time: float | None = None
+        self.header_time: float | None = None
+        self.response_time: float | None = None
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.response_length = 0
+
+
+class Exchange:
+    """
+    One request on its way.
+
+    Attributes:
+        method: As received; an internal redirect may make it GET.
+        path: The decoded, normalised path ($uri); changed by internal redirects.
+        args: The octets after "?", without it; None when the target has no "?".
+        host: $host: the name from the target or the Host field, lower case, without port; else the server's name.
+        raw_path: The target's path as received, while no redirect has changed the URI; None after one.
+        location: The one in force; it changes with internal redirects.
+        captures: Groups of the last regular expression that matched ($1 is captures[0]); named ones are in *values*.
+        values: Variables set by this request (set, named captures); None until there is one.
+        body: The request body when it was read whole into memory ($request_body); None otherwise.
+        content_length: $content_length: the client's field, or the real length once a chunked body was read whole.
+        attempts: In order; `attempts_before` are those made before an internal redirect.
+        response: The head that the last server sent; None for answers made here.
+        status: What the client was (or would have been) told; 0 until decided.
+        sent_fields: Field block of the answer's head as it went to the client; b"" until then.
+        bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
+        request_length: Octets of the request line, fields and body that were read.
+        finished, logged_at: When the last octet was sent: monotonic, and seconds since 1970 in UTC.
+    """
+
+    __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures", "client",
+                 "completed", "content_length", "finished", "head", "host", "keep_alive", "location", "logged_at",
+                 "method", "path", "raw_path", "redirects", "request_length", "response", "sent_fields", "server",
+                 "started", "status", "upstream_name", "values")
+
+    def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
+        self.client, self.head, self.server, self.started = client, head, server, started
+        self.method = head.method
+        self.raw_path: bytes | None
+        self.raw_path, self.args = uri.split(head.target)
+        self.path: bytes = b""
+        self.host: bytes = b""
+        self.location: Location = server.root
+        self.captures: tuple[bytes | None, ...] = ()
+        self.values: dict[str, bytes] | None = None
+        self.body: bytes | None = None
+        self.content_length: bytes | None = head.content_length
+        self.attempts: list[Attempt] = []
+        self.attempts_before: list[list[Attempt]] = []
+        self.upstream_name: bytes = b""
+        self.response: ResponseHead | None = None
+        self.status = 0
+        self.sent_fields: bytes = b""
+        self.bytes_sent = 0
+        self.body_bytes_sent = 0
+        self.request_length = head.size
+        self.keep_alive = head.keep_alive
+        self.completed = False
+        self.redirects = 0
+        self.finished = 0.0
+        self.logged_at = 0.0

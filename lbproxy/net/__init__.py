@@ -1,0 +1,1 @@
+"""Sockets: readiness, streams, listeners, pools. Knows octets only, and of ours imports nothing but errors."""

@@ -1,0 +1,1 @@
+"""Where policy meets sockets: a client's connection, an exchange forwarded, the bodies relayed."""
