@@ -143,7 +143,16 @@ class StreamClosed(StreamError):
 
 
 class StreamTimeout(StreamError):
-    """Nothing moved for the configured time."""
+    """
+    Nothing moved for the configured time.
+
+    Args:
+        reading: Whether it was a read that waited, else a write.
+    """
+
+    def __init__(self, *, reading: bool) -> None:
+        super().__init__("(110: Connection timed out)", 110)
+        self.reading = reading
 
 
 class UpstreamError(LbproxyError):

@@ -1,0 +1,311 @@
+"""
+Waiting until a socket can be read or written: the one place that talks to ``trio.lowlevel``.
+
+trio arms a one-shot epoll entry at every wait, which costs a system call each.  A `Poller` keeps an edge-triggered
+epoll of its own, whose descriptor trio waits on; a waiting task is parked and rescheduled when its edge comes.  A
+socket is registered once in its life, and only if it ever has to wait.
+
+An edge is reported once, so a `Channel` remembers it: ``readable`` and ``writable`` mean "not known to be exhausted".
+Whoever meets EAGAIN (or a read shorter than asked for, see `Channel.drained`) clears the flag, an edge sets it again.
+
+Timeouts cost no cancel scope.  A waiting channel carries its deadlines as numbers and has at most one entry in a
+heap; the entry is looked at when its time comes and put back if the deadline has moved on meanwhile, as it does with
+every request of a busy connection.  Deadlines are met exactly, because one task sleeps until the earliest entry.
+"""
+
+from __future__ import annotations
+
+import heapq
+import select
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING
+
+import trio
+from outcome import Error, Value
+
+from lbproxy.errors import StreamClosed, StreamTimeout
+
+if TYPE_CHECKING:
+    from trio.lowlevel import Abort, RaiseCancelT, Task
+
+_READ_EDGES = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_WRITE_EDGES = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+_HANGUPS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_MOST_EVENTS = 256
+MOST_READY_CALLS = 32  # calls in a row that found their socket ready before the others get a turn
+_GO = Value(None)
+
+
+class Poller:
+    """The edge-triggered epoll of one worker, its timers, and the fairness count."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._channels: dict[int, Channel] = {}
+        self._timers: list[tuple[float, int, Channel]] = []
+        self._serial = 0
+        self._dead_timers = 0
+        self._timer_scope = trio.CancelScope()
+        self.ready_calls = 0
+
+    async def run(self) -> None:
+        """Dispatch edges and expire deadlines until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._run_timers)
+                while True:
+                    await trio.lowlevel.wait_readable(self._epoll.fileno())
+                    self._dispatch()
+        finally:
+            self._epoll.close()
+
+    def _dispatch(self) -> None:
+        channels = self._channels
+        for fd, events in self._epoll.poll(0, _MOST_EVENTS):
+            channel = channels.get(fd)
+            if channel is not None:  # else closed by one that was woken before it
+                channel.on_edge(events)
+
+    def watch(self, channel: Channel, events: int) -> None:
+        """Register *channel* for *events*, or change what it is registered for."""
+        if self._channels.get(channel.fd) is channel:
+            self._epoll.modify(channel.fd, events)
+        else:
+            self._epoll.register(channel.fd, events)
+            self._channels[channel.fd] = channel
+
+    def unwatch(self, channel: Channel) -> None:
+        """Forget *channel*; call it before its descriptor is closed."""
+        if self._channels.get(channel.fd) is channel:
+            del self._channels[channel.fd]
+            self._epoll.unregister(channel.fd)
+
+    async def take_turn(self) -> None:
+        """Let others run after a bounded number of calls that did not have to wait."""
+        self.ready_calls = 0
+        await trio.lowlevel.checkpoint()
+
+    # timers
+
+    def arm(self, channel: Channel, when: float) -> None:
+        """Have *channel* looked at at *when*, at the latest."""
+        if channel.check_at != inf:
+            self._dead_timers += 1  # the later entry stays in the heap, and is skipped
+        channel.check_at = when
+        self._serial += 1
+        heapq.heappush(self._timers, (when, self._serial, channel))
+        if when < self._timer_scope.deadline:
+            self._timer_scope.deadline = when
+
+    def disarm(self, channel: Channel) -> None:
+        """Forget the timer of a channel that closes, and sweep when half of the heap is such leavings."""
+        if channel.check_at == inf:
+            return
+        channel.check_at = inf
+        self._dead_timers += 1
+        if self._dead_timers > 512 and self._dead_timers * 2 > len(self._timers):
+            self._timers = [entry for entry in self._timers if entry[0] == entry[2].check_at]
+            heapq.heapify(self._timers)
+            self._dead_timers = 0
+
+    async def _run_timers(self) -> None:
+        while True:
+            deadline = self._timers[0][0] if self._timers else inf
+            with trio.CancelScope(deadline=deadline) as self._timer_scope:
+                await trio.sleep_forever()
+            now = trio.current_time()
+            while self._timers and self._timers[0][0] <= now:
+                when, _, channel = heapq.heappop(self._timers)
+                if when == channel.check_at:
+                    channel.check_at = inf
+                    channel.expire(now)
+                else:
+                    self._dead_timers = max(0, self._dead_timers - 1)
+
+
+class Channel:
+    """
+    One non-blocking descriptor and the tasks that wait for it: at most one reader and one writer.
+
+    Attributes:
+        readable, writable: Worth trying; see the module's docstring.
+        hung_up: The other side has closed (at least) its sending half, or the socket has failed.
+        on_hangup: Called once, when that happens while set; it must not block.
+        on_input: Called instead of waking a reader when input comes and nobody waits for it.
+    """
+
+    __slots__ = ("_events", "_pair", "_read_deadline", "_reader", "_write_deadline", "_writer",
+                 "check_at", "closed", "fd", "hung_up", "on_hangup", "on_input", "poller", "readable", "writable")
+
+    def __init__(self, poller: Poller, fd: int) -> None:
+        self.poller, self.fd = poller, fd
+        self.readable = self.writable = True
+        self.hung_up = self.closed = False
+        self.on_hangup: Callable[[], None] | None = None
+        self.on_input: Callable[[], None] | None = None
+        self.check_at = inf
+        self._events = 0
+        self._reader: Task | None = None
+        self._writer: Task | None = None
+        self._pair: Channel | None = None
+        self._read_deadline = self._write_deadline = inf
+
+    # waiting
+
+    async def wait_readable(self, timeout: float) -> None:
+        """
+        Return when there may be something to read; *timeout* in seconds.
+
+        Raises:
+            StreamTimeout: Nothing came in time.
+            StreamClosed: The channel was closed meanwhile.
+        """
+        if self.readable:
+            return
+        self._await_reader(timeout)
+        await trio.lowlevel.wait_task_rescheduled(self._abort_reader)
+
+    async def wait_writable(self, timeout: float) -> None:
+        """Return when there may be room to write; otherwise as `wait_readable`."""
+        if self.writable:
+            return
+        self._await_writer(timeout)
+        await trio.lowlevel.wait_task_rescheduled(self._abort_writer)
+
+    def _await_reader(self, timeout: float) -> None:
+        poller = self.poller
+        poller.ready_calls = 0
+        self._read_deadline = deadline = trio.current_time() + timeout
+        if deadline < self.check_at:
+            poller.arm(self, deadline)
+        if not self._events:
+            self.watch_input()
+        self._reader = trio.lowlevel.current_task()
+
+    def _await_writer(self, timeout: float) -> None:
+        poller = self.poller
+        poller.ready_calls = 0
+        self._write_deadline = deadline = trio.current_time() + timeout
+        if deadline < self.check_at:
+            poller.arm(self, deadline)
+        if not self._events & select.EPOLLOUT:
+            self._events = select.EPOLLET | select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLOUT
+            poller.watch(self, self._events)
+        self._writer = trio.lowlevel.current_task()
+
+    def watch_input(self) -> None:
+        """Register for input and hang-up, if that has not been done yet."""
+        if not self._events:
+            self._events = select.EPOLLET | select.EPOLLIN | select.EPOLLRDHUP
+            self.poller.watch(self, self._events)
+
+    def _abort_reader(self, _: RaiseCancelT) -> Abort:
+        self._reader = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _abort_writer(self, _: RaiseCancelT) -> Abort:
+        self._writer = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def drained(self) -> None:
+        """
+        Note that a read returned less than was asked for: the next one would meet EAGAIN, so wait first.
+
+        Not after a hang-up: its edge has been reported, and the end of the stream is still to be read.
+        """
+        if not self.hung_up:
+            self.readable = False
+
+    # waking
+
+    def on_edge(self, events: int) -> None:
+        """Take *events* from epoll."""
+        if events & _HANGUPS and not self.hung_up:
+            self.hung_up = True
+            if self.on_hangup is not None:
+                self.on_hangup()
+        if events & _READ_EDGES:
+            self.readable = True
+            if self._reader is not None:
+                self._wake_reader(_GO)
+            elif self.on_input is not None:
+                self.on_input()
+        if events & _WRITE_EDGES:
+            self.writable = True
+            if self._writer is not None:
+                self._wake_writer(_GO)
+
+    def expire(self, now: float) -> None:
+        """Time out the waiting tasks whose deadline has come, and arm the timer again for the others."""
+        if self._reader is not None and self._read_deadline <= now:
+            self._wake_reader(Error(StreamTimeout(reading=True)))
+        if self._writer is not None and self._write_deadline <= now:
+            self._wake_writer(Error(StreamTimeout(reading=False)))
+        left = min(self._read_deadline if self._reader is not None else inf,
+                   self._write_deadline if self._writer is not None else inf)
+        if left != inf:
+            self.poller.arm(self, left)
+
+    def interrupt(self, error: Exception) -> None:
+        """Raise *error* in whatever waits for this channel."""
+        if self._reader is not None:
+            self._wake_reader(Error(error))
+        if self._writer is not None:
+            self._wake_writer(Error(error))
+
+    def _wake_reader(self, result: Value[None] | Error) -> None:
+        task, self._reader = self._reader, None
+        assert task is not None
+        if self._pair is not None:
+            self._pair.unpair(task)
+            self._pair = None
+        trio.lowlevel.reschedule(task, result)
+
+    def _wake_writer(self, result: Value[None] | Error) -> None:
+        task, self._writer = self._writer, None
+        assert task is not None
+        if self._pair is not None:
+            self._pair.unpair(task)
+            self._pair = None
+        trio.lowlevel.reschedule(task, result)
+
+    def unpair(self, task: Task) -> None:
+        """Forget *task*, which waits here and elsewhere and was woken there."""
+        self._pair = None
+        if self._reader is task:
+            self._reader = None
+        if self._writer is task:
+            self._writer = None
+
+    def forget(self) -> None:
+        """Wake everyone with `StreamClosed` and leave the poller; the descriptor is about to be closed."""
+        self.closed = True
+        self.on_hangup = self.on_input = None
+        self.interrupt(StreamClosed("connection closed here"))
+        if self._events:
+            self.poller.unwatch(self)
+        self.poller.disarm(self)
+
+
+async def wait_either(reading: Channel, read_timeout: float, writing: Channel, write_timeout: float) -> None:
+    """
+    Return when *reading* may be read or *writing* may be written, which may be one channel or two.
+
+    Raises:
+        StreamTimeout: One of the two deadlines passed first.
+        StreamClosed: One of the two was closed meanwhile.
+    """
+    if reading.readable or writing.writable:
+        return
+    reading._await_reader(read_timeout)  # noqa: SLF001 - one mechanism, two channels
+    writing._await_writer(write_timeout)  # noqa: SLF001
+    reading._pair, writing._pair = writing, reading  # noqa: SLF001
+    task = trio.lowlevel.current_task()
+
+    def abort(_: RaiseCancelT) -> Abort:
+        reading.unpair(task)
+        writing.unpair(task)
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    await trio.lowlevel.wait_task_rescheduled(abort)

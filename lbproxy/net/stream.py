@@ -1,0 +1,185 @@
+"""
+Non-blocking stream sockets with a timeout per wait: try first, then wait.
+
+`OSError` is translated here and nowhere else, into `StreamClosed` with the text nginx would log.  A stream does not
+know whose socket it is; the proxy's two boundaries add that.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+
+from lbproxy.errors import StreamClosed, StreamTimeout
+from lbproxy.net.readiness import MOST_READY_CALLS, Channel, Poller
+
+RECV_SIZE = 65536
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+
+SockAddr = str | tuple[str, int]
+
+
+def describe(error: OSError) -> str:
+    """Return "(111: Connection refused)", as nginx prints a system error."""
+    number = error.errno or 0
+    return f"({number}: {os.strerror(number)})"
+
+
+def _closed(call: str, error: OSError) -> StreamClosed:
+    return StreamClosed(f"{call}() failed {describe(error)}", error.errno or 0)
+
+
+class Stream(Channel):
+    """
+    A connected socket.
+
+    Attributes:
+        bytes_in, bytes_out: Octets that crossed it so far.
+    """
+
+    __slots__ = ("bytes_in", "bytes_out", "socket")
+
+    def __init__(self, poller: Poller, sock: socket.socket) -> None:
+        super().__init__(poller, sock.fileno())
+        self.socket = sock
+        self.bytes_in = self.bytes_out = 0
+
+    async def recv(self, timeout: float, size: int = RECV_SIZE) -> bytes:
+        """
+        Return the next octets, at most *size*; b"" at the end of the stream.
+
+        Raises:
+            StreamTimeout: Nothing came for *timeout* seconds.
+            StreamClosed: The connection was reset.
+        """
+        while True:
+            if self.readable:
+                data = self.recv_now(size)
+                if data is not None:
+                    poller = self.poller
+                    poller.ready_calls += 1
+                    if poller.ready_calls > MOST_READY_CALLS:
+                        await poller.take_turn()
+                    return data
+            await self.wait_readable(timeout)
+
+    def recv_now(self, size: int = RECV_SIZE) -> bytes | None:
+        """Return what is there, b"" at the end of the stream, None when one has to wait."""
+        try:
+            data = self.socket.recv(size)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        except OSError as error:
+            raise _closed("recv", error) from None
+        if len(data) < size:
+            self.drained()
+        self.bytes_in += len(data)
+        return data
+
+    async def send(self, data: bytes | memoryview, timeout: float) -> None:
+        """
+        Send all of *data*.
+
+        Raises:
+            StreamTimeout: Nothing of it could be sent for *timeout* seconds.
+            StreamClosed: The other side does not take it any more.
+        """
+        sent = self.send_now(data)
+        if sent == len(data):
+            poller = self.poller
+            poller.ready_calls += 1
+            if poller.ready_calls > MOST_READY_CALLS:
+                await poller.take_turn()
+            return
+        rest = memoryview(data)[sent:]
+        while rest:
+            await self.wait_writable(timeout)
+            rest = rest[self.send_now(rest):]
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Return how many octets of *data* the socket took at once; 0 when one has to wait."""
+        try:
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            self.writable = False
+            return 0
+        except OSError as error:
+            raise _closed("send", error) from None
+        self.bytes_out += sent
+        if sent < len(data):
+            self.writable = False
+        return sent
+
+    def pending_input(self) -> bool:
+        """Ask the system, not the last edge, whether octets or the end of the stream wait to be read."""
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def shut_writing(self) -> None:
+        """Send FIN; reading goes on."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise _closed("shutdown", error) from None
+
+    def close(self) -> None:
+        """Close at once; what was sent is still delivered. Closing twice does nothing."""
+        if not self.closed:
+            self.forget()
+            self.socket.close()
+
+    def abort(self) -> None:
+        """Close with RST, so that the other side cannot take what it got for a complete message."""
+        if not self.closed:
+            try:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            except OSError:
+                pass  # the other side was faster
+            self.close()
+
+
+async def connect(poller: Poller, family: int, target: SockAddr, timeout: float, *, keepalive: bool = False) -> Stream:
+    """
+    Connect to *target*: (address, port) for the IP families, a path for AF_UNIX.
+
+    Raises:
+        StreamTimeout: No answer within *timeout* seconds.
+        StreamClosed: Refused, unreachable, or out of descriptors; its errno says which.
+    """
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise _closed("socket", error) from None
+    stream = Stream(poller, sock)
+    try:
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if keepalive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        code = sock.connect_ex(target)
+        if code == errno.EINPROGRESS:
+            stream.writable = False
+            await stream.wait_writable(timeout)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    except (StreamTimeout, StreamClosed):
+        stream.close()
+        raise
+    except OSError as error:  # a path too long for a unix socket
+        stream.close()
+        raise _closed("connect", error) from None
+    except BaseException:
+        stream.close()
+        raise
+    if code:
+        stream.close()
+        raise _closed("connect", OSError(code, os.strerror(code)))
+    stream.readable = False  # the server has nothing to say before it was asked
+    return stream

@@ -1,0 +1,110 @@
+"""
+Why a server failed, and what its operator may do about it: the sentence behind an error log line.
+
+Facts of uWSGI are from its core/protocol.c and core/init.c, tried with pyuwsgi 2.0.30: it answers neither a packet
+beyond ``buffer-size`` nor one of more than 128 variables, but closes or resets the connection; the same goes for an
+HTTP request that comes to a uwsgi ``socket``.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+UWSGI_BUFFER_SIZE = 4096
+UWSGI_MOST_VARIABLES = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """
+    What is known of a failed attempt.
+
+    Args:
+        protocol: "http" or "uwsgi".
+        address: Of the server, as printed.
+        phase: Where it happened: "connect", "send", "head" or "body".
+        errno: The system's error, 0 where the server just closed.
+        timeout: The configured seconds that passed, None if it was no timeout.
+        request_size: Octets of the encoded head or packet.
+        variables: Number of uwsgi variables; 0 for HTTP.
+        fresh: The connection was made for this request.
+        silent: The server had not sent an octet.
+    """
+
+    protocol: str
+    address: str
+    phase: str
+    errno: int = 0
+    timeout: float | None = None
+    request_size: int = 0
+    variables: int = 0
+    fresh: bool = True
+    silent: bool = True
+
+
+def mend(failure: Failure) -> str:
+    """Return what to do about *failure*, or "" when nothing is known beyond its cause."""
+    if failure.phase == "connect":
+        return _mend_connect(failure)
+    if failure.timeout is not None:
+        return _mend_timeout(failure)
+    if failure.silent and failure.fresh and failure.phase in {"send", "head"}:
+        return _mend_silence(failure)
+    return ""
+
+
+def _mend_connect(failure: Failure) -> str:
+    unix = failure.address.startswith("unix:")
+    path = failure.address.removeprefix("unix:")
+    if failure.timeout is not None:
+        return f"no answer to the connection request: is the host up and the port open? ({_directive(failure)})"
+    if failure.errno == errno.ECONNREFUSED:
+        if unix:
+            return f"nobody listens on {path}: the file is left over from a node that has ended; start the node"
+        return f"nothing listens on {failure.address}: is the node running, and on this port?"
+    if failure.errno == errno.ENOENT and unix:
+        return f"there is no {path}: is the node running, and is this its socket?"
+    if failure.errno in {errno.EACCES, errno.EPERM} and unix:
+        return f"the worker's user may not write to {path}: give uWSGI chmod-socket = 660 and a group of that user"
+    if failure.errno == errno.EAGAIN and unix:
+        return ("the listen queue of the socket is full: all uWSGI workers are busy; add processes, or raise its "
+                "listen = 100 together with net.core.somaxconn")
+    if failure.errno in {errno.EMFILE, errno.ENFILE}:
+        return "no descriptors left: raise worker_rlimit_nofile"
+    return ""
+
+
+def _mend_timeout(failure: Failure) -> str:
+    said = _directive(failure)
+    if failure.phase == "head" and failure.silent:
+        if failure.protocol == "uwsgi":
+            return f"{said}; if the node listens with http-socket or http, use proxy_pass instead of uwsgi_pass"
+        return f"{said}; all workers of the server may be busy"
+    return said
+
+
+def _mend_silence(failure: Failure) -> str:
+    if failure.protocol == "http":
+        return ("closed without a byte: if this is the uwsgi port of uWSGI (socket = ...), use uwsgi_pass here, or "
+                "http-socket = ... there")
+    if failure.request_size - 4 > UWSGI_BUFFER_SIZE:
+        return (f"the uwsgi packet has {failure.request_size - 4} octets and uWSGI takes {UWSGI_BUFFER_SIZE} unless told "
+                "otherwise: give it buffer-size = 32768")
+    if failure.variables > UWSGI_MOST_VARIABLES:
+        return f"the request has {failure.variables} variables and uWSGI takes at most {UWSGI_MOST_VARIABLES}"
+    return "closed without a byte: if this port speaks HTTP (http-socket = ..., http = ...), use proxy_pass here"
+
+
+def _directive(failure: Failure) -> str:
+    prefix = "uwsgi" if failure.protocol == "uwsgi" else "proxy"
+    kind = {"connect": "connect", "send": "send"}.get(failure.phase, "read")
+    assert failure.timeout is not None
+    return f"{prefix}_{kind}_timeout {failure.timeout:g}s has passed"
+
+
+def answered_http(status: int, content: bytes) -> str:
+    """Return a guess at why a uwsgi server answered *status*, whose body begins with *content*; mostly ""."""
+    if status == 400 and content[:1] == b"<":
+        return "an HTML page with 400 for a uwsgi packet: this port seems to speak HTTP, use proxy_pass"
+    return ""

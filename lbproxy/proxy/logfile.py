@@ -1,0 +1,153 @@
+"""
+Log files: the error log with its levels, access logs, and reopening all of them after a rotation.
+
+A line is written with one system call to a descriptor opened for appending, so that lines of several workers never
+mix.  An unwritable log (a full disk, a closed pipe) never stops the service: what cannot be written is lost, and the
+error log says so once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+
+LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
+_RANK = {name: rank for rank, name in enumerate(LEVELS)}
+_STANDARD = {"stderr": 2, "stdout": 1, "/dev/stderr": 2, "/dev/stdout": 1}
+
+
+class LogFile:
+    """
+    One file, or one of the standard streams, that lines are appended to.
+
+    Args:
+        path: "stderr", "stdout", or a path.
+        buffer: Octets gathered before they are written; 0 writes every line at once.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+
+    def __init__(self, path: str, buffer: int = 0) -> None:
+        self.path, self._limit = path, buffer
+        self._standard = _STANDARD.get(path)
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._fd = -1
+        self.failed = 0  # errno of the last write that failed, 0 after one that did not
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open the path anew, as a rotation wants; on failure the old file stays in use."""
+        if self._standard is not None:
+            self._fd = self._standard
+            return
+        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.close()
+        self._fd = fd
+
+    def write(self, line: bytes) -> None:
+        """Append *line*, which brings its own line end."""
+        if self._limit == 0:
+            self._put(line)
+            return
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= self._limit:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has been gathered."""
+        if self._lines:
+            data = b"".join(self._lines)
+            self._lines.clear()
+            self._size = 0
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._fd, data):]
+            self.failed = 0
+        except OSError as error:
+            self.failed = error.errno or 0
+
+    def close(self) -> None:
+        """Write what has been gathered and close the file; the standard streams stay open."""
+        self.flush()
+        if self._standard is None and self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class ErrorLog:
+    """
+    The error log: lines as nginx writes them, to every file whose level allows it.
+
+    Args:
+        files: Each with the lowest level it takes.
+    """
+
+    def __init__(self, files: Iterable[tuple[LogFile, str]]) -> None:
+        self._files = [(file, _RANK[level]) for file, level in files]
+        self._lowest = min((rank for _, rank in self._files), default=len(LEVELS))
+
+    def enabled(self, level: str) -> bool:
+        """Tell whether a line of *level* would be written anywhere."""
+        return _RANK[level] >= self._lowest
+
+    def log(self, level: str, message: str) -> None:
+        """Write ``2026/01/31 12:00:00 [error] 42#42: message``."""
+        rank = _RANK[level]
+        if rank < self._lowest:
+            return
+        stamp = time.strftime("%Y/%m/%d %H:%M:%S")
+        pid = os.getpid()
+        text = message.replace("\n", "\\n").replace("\r", "\\r")
+        line = f"{stamp} [{level}] {pid}#{pid}: {text}\n".encode(errors="backslashreplace")
+        for file, lowest in self._files:
+            if rank >= lowest:
+                file.write(line)
+
+
+class Logs:
+    """
+    Every log of a process, opened once and reopened together.
+
+    Args:
+        errors: (path, level) of each error log.
+        access: Path and buffer size of every access log.
+
+    Raises:
+        OSError: One of them cannot be opened; its filename says which.
+    """
+
+    def __init__(self, errors: Iterable[tuple[str, str]], access: Mapping[str, int]) -> None:
+        self._files: dict[str, LogFile] = {}
+        self.error = ErrorLog([(self._open(path, 0), level) for path, level in errors])
+        self.access = {path: self._open(path, buffer) for path, buffer in access.items()}
+
+    def _open(self, path: str, buffer: int) -> LogFile:
+        if path not in self._files:
+            self._files[path] = LogFile(path, buffer)
+        return self._files[path]
+
+    def reopen(self) -> None:
+        """Reopen every file; those that cannot be opened are reported and written to as before."""
+        for file in self._files.values():
+            file.flush()
+            try:
+                file.reopen()
+            except OSError as error:
+                self.error.log("emerg", f'open() "{file.path}" failed ({error.errno}: {error.strerror})')
+
+    def flush(self) -> None:
+        """Write what buffered logs have gathered."""
+        for file in self._files.values():
+            file.flush()
+
+    def close(self) -> None:
+        """Flush and close everything."""
+        for file in self._files.values():
+            file.close()
