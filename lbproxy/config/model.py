@@ -1,8 +1,9 @@
 """
 The frozen configuration: what the directives said, typed, merged and with places.
 
-Nothing here knows a directive by name except the structural ones (server, listen, location, upstream).  Everything
-else is in settings objects, declared by the modules that obey them and reached through ``settings(Type)``.
+Nothing here knows a directive by name except the structural ones (server, listen, location, upstream).
+Everything else is in settings objects, declared by the modules that obey them and reached through
+``settings(Type)``.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ class Address:
 
     @property
     def is_unix(self) -> bool:
+        """Whether it is a unix socket."""
         return bool(self.path)
 
     @property
     def is_ipv6(self) -> bool:
+        """Whether it is an IPv6 address."""
         return ":" in self.host
 
     def __str__(self) -> str:
@@ -52,14 +55,14 @@ class Address:
 
 
 class Settings:
-    """What holds settings objects: the base of the blocks below; *merged* maps a settings class to its object."""
+    """The base of the blocks below: *merged* maps a settings class to its object."""
 
     __slots__ = ()
     merged: TypeMap
 
     def settings(self, kind: type[T]) -> T:
         """Return this block's merged object of settings class *kind*."""
-        return cast(T, self.merged[kind])
+        return cast("T", self.merged[kind])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ class MatchKind(enum.Enum):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Location(Settings):
     """
-    A `location` block, or the part of a `server` that answers where no location matches (pattern "" and PREFIX).
+    A `location` block, or the part of a `server` that answers where none matches (pattern "" and PREFIX).
 
     Args:
         pattern: The decoded prefix, the regular expression's text, or the name with its ``@``.
@@ -106,7 +109,7 @@ class Location(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerName:
-    """One name of a server: exact ("a.b"), wildcard ("*.b", "a.*", ".b"), or a regex over the lower-cased host."""
+    """One name of a server: exact, wildcard ("*.b", "a.*", ".b"), or a regex over the lower-cased host."""
 
     text: str
     regex: re.Pattern[bytes] | None = None
