@@ -1,8 +1,8 @@
 """
 nginx's syntax to a tree of directives, with ``include`` done.
 
-The tree knows nothing of what directives mean: a name, arguments, perhaps a block.  Mistakes are collected, and
-the parser goes on behind each, so that one run tells them all.
+The tree knows nothing of what directives mean: a name, arguments, perhaps a block.  Mistakes are collected,
+and the parser goes on behind each, so that one run tells them all.
 """
 
 from __future__ import annotations
