@@ -1,13 +1,14 @@
 """
 One request with its answer: the only mutable object that a request has.
 
-`Client` is what is known of the connection, `Exchange` the request as it moves through the proxy, `Attempt` one try
-at one server.  Everything is octets as they appear on the wire; texts are made only where a log or a variable asks.
-Times are monotonic seconds, except `Exchange.logged_at`.
+`Client` is what is known of the connection, `Exchange` the request as it moves through the proxy, `Attempt`
+one try at one server.  Everything is octets as they appear on the wire; texts are made only where a log or
+a variable asks.  Times are monotonic seconds, except `Exchange.logged_at`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lbproxy.wire import uri
@@ -38,6 +39,7 @@ class Client:
         packed: bytes,
         server_address: bytes,
         server_port: int,
+        *,
         number: int,
         opened: float,
     ) -> None:
@@ -78,26 +80,34 @@ class Exchange:
         method: As received; an internal redirect may make it GET.
         path: The decoded, normalised path ($uri); changed by internal redirects.
         args: The octets after "?", without it; None when the target has no "?".
-        host: $host: the name from the target or the Host field, lower case, without port; else the server's name.
-        raw_path: The target's path as received, while no redirect has changed the URI; None after one.
+        host: $host: the name from the target or the Host field, lower case, without port; else the server's
+            name.
+        raw_path: The target's path as received, while nothing has changed the URI; None from then on.
         location: The one in force; it changes with internal redirects.
-        captures: Groups of the last regular expression that matched ($1 is captures[0]); named ones are in *values*.
+        captures: Groups of the last regular expression that matched ($1 is captures[0]); see `capture`.
         values: Variables set by this request (set, named captures); None until there is one.
         body: The request body when it was read whole into memory ($request_body); None otherwise.
-        content_length: $content_length: the client's field, or the real length once a chunked body was read whole.
-        attempts: In order; `attempts_before` are those made before an internal redirect.
+        content_length: $content_length: the client's field, or the true length once a chunked body was read
+            whole.
+        attempts: In order; `attempts_before` are those made before each internal redirect.
+        upstream_name: $proxy_host: the upstream's name, or host:port as written in the address of the action.
         response: The head that the last server sent; None for answers made here.
         status: What the client was (or would have been) told; 0 until decided.
         sent_fields: Field block of the answer's head as it went to the client; b"" until then.
         bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
         request_length: Octets of the request line, fields and body that were read.
-        finished, logged_at: When the last octet was sent: monotonic, and seconds since 1970 in UTC.
+        pipelined: Its first octets came with the end of the request before it ($pipe).
+        completed: The answer was sent to its end ($request_completion).
+        finished: When the last octet was sent; 0.0 until then.
+        logged_at: Wall clock, seconds since 1970 (UTC), for $msec and $time_*: set when the head was read,
+            and again with *finished*.
     """
 
-    __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures", "client",
-                 "completed", "content_length", "finished", "head", "host", "keep_alive", "location", "logged_at",
-                 "method", "path", "raw_path", "redirects", "request_length", "response", "sent_fields", "server",
-                 "started", "status", "upstream_name", "values")
+    __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures",
+                 "client", "completed", "content_length", "finished", "head", "host", "keep_alive",
+                 "location", "logged_at", "method", "path", "pipelined", "raw_path", "redirects",
+                 "request_length", "response", "sent_fields", "server", "started", "status", "upstream_name",
+                 "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
@@ -121,7 +131,15 @@ class Exchange:
         self.body_bytes_sent = 0
         self.request_length = head.size
         self.keep_alive = head.keep_alive
+        self.pipelined = False
         self.completed = False
         self.redirects = 0
         self.finished = 0.0
         self.logged_at = 0.0
+
+    def capture(self, match: re.Match[bytes]) -> None:
+        """Take $1 to $9 and the named groups of *match*: what every regular expression that matches sets."""
+        self.captures = match.groups()
+        named = match.groupdict(b"")
+        if named:
+            self.values = (self.values or {}) | named

@@ -1,0 +1,128 @@
+"""
+Text with variables, such as ``"$host:$server_port"``, compiled to a closure.
+
+Syntax as src/http/ngx_http_script.c:ngx_http_script_compile: ``$name``, ``${name}``, and ``$1`` to ``$9`` for
+the groups of the last regular expression that matched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lbproxy.config.parser import Argument
+from lbproxy.errors import InvalidValue, Position
+from lbproxy.http.exchange import Exchange
+from lbproxy.http.variables import Getter, VariableTable
+
+Part = bytes | str | int
+"""Literal octets, a variable's name, or the number of a capture (from 1)."""
+
+_REFERENCE = re.compile(r"\$(?:([1-9])|(\{)?([A-Za-z0-9_]*)(\})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with variables as parsed; `bind` makes it usable."""
+
+    parts: tuple[Part, ...]
+    position: Position
+
+    @classmethod
+    def parse(cls, arg: Argument) -> Template:
+        """Return the template that *arg* spells; raises `InvalidValue` for a "$" that begins no variable."""
+        parts: list[Part] = []
+        end = 0
+        for match in _REFERENCE.finditer(arg.text):
+            _literal(parts, arg.text[end : match.start()])
+            end = match.end()
+            capture, opened, name, closed = match.groups()
+            if capture:
+                parts.append(int(capture))
+                continue
+            if opened and not closed:
+                raise InvalidValue(f'the closing bracket in "{name}" variable is missing', arg.position)
+            if not name:
+                raise InvalidValue("invalid variable name", arg.position, "a variable is $name or ${name}")
+            if closed and not opened:
+                end -= 1
+            parts.append(name.lower())
+        _literal(parts, arg.text[end:])
+        return cls(tuple(parts), arg.position)
+
+    @property
+    def constant(self) -> bytes | None:
+        """The value, if it has no variables; else None."""
+        if not self.parts:
+            return b""
+        first = self.parts[0]
+        return first if len(self.parts) == 1 and isinstance(first, bytes) else None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of its variables in order, captures left out."""
+        return tuple(part for part in self.parts if isinstance(part, str))
+
+    def __str__(self) -> str:
+        """Return a text that parses to this template."""
+        return "".join(_spell(part) for part in self.parts)
+
+    def bind(self, table: VariableTable) -> Callable[[Exchange], bytes]:
+        """
+        Return the function that fills in the values; what is not found becomes nothing.
+
+        Raises:
+            InvalidValue: The table has no such variable.
+        """
+        value = self.constant
+        if value is not None:
+            return lambda _: value
+        getters = tuple(self.getters(table))
+        if len(self.parts) == 1:
+            get = getters[0]
+            return lambda ex: get(ex) or b""
+        layout = b"".join(
+            part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in self.parts
+        )
+        return lambda ex: layout % tuple([get(ex) or b"" for get in getters])
+
+    def getters(self, table: VariableTable) -> list[Getter]:
+        """Return the getters of its variables and captures in order; raises as `bind`."""
+        return [self._getter(part, table) for part in self.parts if not isinstance(part, bytes)]
+
+    def _getter(self, part: str | int, table: VariableTable) -> Getter:
+        if isinstance(part, int):
+            return _capture(part - 1)
+        try:
+            return table.lookup(part)
+        except KeyError:
+            raise InvalidValue(f'unknown "{part}" variable', self.position, table.suggest(part)) from None
+
+
+def _literal(parts: list[Part], text: str) -> None:
+    """Append *text* to *parts* as octets, to a literal that is last there if there is one."""
+    if not text:
+        return
+    octets = text.encode("utf-8", "surrogateescape")
+    if parts and isinstance(parts[-1], bytes):
+        parts[-1] += octets
+    else:
+        parts.append(octets)
+
+
+def _spell(part: Part) -> str:
+    match part:
+        case bytes():
+            return part.decode("utf-8", "surrogateescape")
+        case int():
+            return f"${part}"
+        case str():
+            return f"${{{part}}}"
+
+
+def _capture(index: int) -> Getter:
+    def get(ex: Exchange) -> bytes | None:
+        return ex.captures[index] if index < len(ex.captures) else None
+
+    return get
