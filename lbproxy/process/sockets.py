@@ -1,0 +1,206 @@
+"""
+The listening sockets: opened by the master, kept by address over every reload, shared with all workers.
+
+A socket that stays configured is never closed: connections that wait in its queue would be lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbproxy.config.model import Address, Listener
+from lbproxy.errors import LbproxyError
+from lbproxy.process.holders import holder
+
+_UNIX_MODE = 0o666  # as nginx: any user may connect, the directory decides who gets that far
+
+
+class BindFailed(LbproxyError):
+    """
+    Sockets that could not be opened.
+
+    Args:
+        reasons: One line each, in nginx's words: ``bind() to ADDRESS failed (98: Address already in use)``.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(*reasons)
+        self.reasons = tuple(reasons)
+
+    def __str__(self) -> str:
+        return "\n".join(self.reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Sockets opened for a configuration that is not in force yet: what `ListenSockets.abandon` closes."""
+
+    added: tuple[tuple[Address, int], ...]  # with the place among the sockets of that address
+
+
+class ListenSockets:
+    """
+    Every listening socket of the process, by address.
+
+    An address has one socket, shared by all workers, or with ``reuseport`` one per worker: the kernel then
+    spreads the connections.  Once opened they stay until their address is configured no longer; when there come to
+    be more of them than workers, some workers serve several.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: dict[Address, list[socket.socket]] = {}
+        self._files: dict[str, tuple[int, int]] = {}  # unix path -> (device, inode) of what we made there
+
+    def open(self, listeners: Iterable[Listener], workers: int) -> Opening:
+        """
+        Open what *listeners* need beyond the sockets that are open already.
+
+        Returns:
+            What was added, for `abandon`.
+
+        Raises:
+            BindFailed: With every socket that could not be opened; none was added then.
+        """
+        added: list[tuple[Address, int]] = []
+        reasons: list[str] = []
+        for listener in listeners:
+            address = listener.address
+            have = self._sockets.setdefault(address, [])
+            want = workers if listener.reuseport and not address.is_unix else 1
+            try:
+                for sock in have:
+                    _adjust(sock, listener)
+                while len(have) < want:
+                    have.append(self._bind(listener, have))
+                    added.append((address, len(have) - 1))
+            except OSError as error:
+                reasons.append(_reason(address, error))
+        if reasons:
+            self.abandon(Opening(tuple(added)))
+            raise BindFailed(reasons)
+        return Opening(tuple(added))
+
+    def abandon(self, opening: Opening) -> None:
+        """Close what *opening* added: its configuration will not come into force."""
+        for address, place in reversed(opening.added):
+            self._sockets[address].pop(place).close()
+            if not self._sockets[address]:
+                self._forget(address)
+
+    def keep(self, listeners: Iterable[Listener]) -> None:
+        """Close every socket whose address is not among *listeners*."""
+        kept = {listener.address for listener in listeners}
+        for address in [address for address in self._sockets if address not in kept]:
+            self._forget(address)
+
+    def close(self) -> None:
+        """Close all, and remove the files of unix sockets unless others have replaced them."""
+        self.keep(())
+
+    def for_worker(
+        self, listeners: Iterable[Listener], slot: int, workers: int
+    ) -> Mapping[Address, Sequence[socket.socket]]:
+        """Return what worker *slot* of *workers* serves: its own part of each address, or a shared socket."""
+        served: dict[Address, Sequence[socket.socket]] = {}
+        for address in (listener.address for listener in listeners):
+            sockets = self._sockets[address]
+            served[address] = sockets[slot::workers] or [sockets[slot % len(sockets)]]
+        return served
+
+    def bound(self, address: Address) -> str:
+        """Return the address in use as text: *address*, with the port that the system chose for port 0."""
+        if address.is_unix or address.port:
+            return str(address)
+        return str(Address(address.host, self._sockets[address][0].getsockname()[1]))
+
+    def release(self) -> None:
+        """Close this process's copies only: files and the other processes' sockets stay as they are."""
+        for sockets in self._sockets.values():
+            for sock in sockets:
+                sock.close()
+        self._sockets.clear()
+        self._files.clear()
+
+    def _bind(self, listener: Listener, siblings: Sequence[socket.socket]) -> socket.socket:
+        address = listener.address
+        if address.is_unix:
+            return self._bind_unix(address.path, listener.backlog)
+        sock = socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if address.is_ipv6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if listener.reuseport:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            port = siblings[0].getsockname()[1] if siblings else address.port
+            sock.bind((address.host, port))
+            sock.listen(listener.backlog)
+            sock.setblocking(False)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _bind_unix(self, path: str, backlog: int) -> socket.socket:
+        if _is_stale(path):
+            Path(path).unlink(missing_ok=True)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(path)
+            file = Path(path)
+            file.chmod(_UNIX_MODE)
+            status = file.stat()
+            self._files[path] = status.st_dev, status.st_ino
+            sock.listen(backlog)
+            sock.setblocking(False)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _forget(self, address: Address) -> None:
+        for sock in self._sockets.pop(address):
+            sock.close()
+        identity = self._files.pop(address.path, None)
+        if identity is not None:
+            try:
+                status = Path(address.path).stat()
+                if (status.st_dev, status.st_ino) == identity:
+                    Path(address.path).unlink()
+            except OSError:
+                pass  # gone already, or its directory is no longer ours to write
+
+
+def _adjust(sock: socket.socket, listener: Listener) -> None:
+    """Give a socket that is open already what *listener* says now."""
+    sock.listen(listener.backlog)
+    if listener.reuseport and not listener.address.is_unix:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # so that siblings can join it
+
+
+def _is_stale(path: str) -> bool:
+    """Whether *path* is a socket that nobody listens on; any other file is left for bind() to refuse."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+    except OSError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a live one with a full queue must not hold us up
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def _reason(address: Address, error: OSError) -> str:
+    text = f"bind() to {address} failed ({error.errno}: {error.strerror})"
+    if error.errno == errno.EADDRINUSE:
+        who = holder(address)
+        return f"{text}, {who} holds it" if who else text
+    if error.errno == errno.EACCES and 0 < address.port < 1024:
+        return f"{text}, ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    return text
