@@ -1,1 +1,1 @@
-"""Choosing servers and keeping count of them. Pure: knows neither HTTP nor sockets, time comes in as *now*."""
+"""Choosing servers and counting how they do. Pure: knows neither HTTP nor sockets; time comes in as *now*."""

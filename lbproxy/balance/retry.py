@@ -1,0 +1,91 @@
+"""
+May a failed attempt be followed by another at the next server, and does it count against this one?
+
+Source: nginx src/http/ngx_http_upstream.c:ngx_http_upstream_next, :ngx_http_upstream_test_next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lbproxy.balance.peer import Outcome
+
+CONDITIONS = frozenset(
+    ("error", "timeout", "invalid_header", "http_500", "http_502", "http_503", "http_504", "http_403",
+     "http_404", "http_429", "non_idempotent", "off")
+)
+"""What ``proxy_next_upstream`` and its kin may list (``updating`` is the cache's)."""
+
+STATUS_CONDITIONS = {
+    500: "http_500", 502: "http_502", 503: "http_503", 504: "http_504", 403: "http_403", 404: "http_404",
+    429: "http_429",
+}
+"""The condition of an answer with one of these statuses; others are never passed on."""
+
+_ALWAYS_FAILURES = frozenset(("error", "timeout", "invalid_header"))
+_NEVER_FAILURES = frozenset(("http_403", "http_404"))
+_NOT_IDEMPOTENT = frozenset((b"POST", b"LOCK", b"PATCH"))
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """
+    When to try the next server.
+
+    Args:
+        conditions: Names of `CONDITIONS`; "off" overrides all others.
+        tries: Attempts at most, the first included; 0: as many as the group has servers.
+        timeout: Seconds since the first attempt began, after which there is no other; 0: no limit.
+    """
+
+    conditions: frozenset[str] = frozenset(("error", "timeout"))
+    tries: int = 0
+    timeout: float = 0.0
+
+    def allows(
+        self,
+        condition: str,
+        method: bytes,
+        *,
+        sent: bool,
+        attempts: int,
+        elapsed: float,
+        group_tries: int,
+        body_replayable: bool,
+    ) -> bool:
+        """
+        Return whether the next server may be tried.
+
+        Args:
+            condition: What happened, a name of `CONDITIONS`.
+            method: Of the request; POST, LOCK and PATCH are repeated only with ``non_idempotent`` once sent.
+            sent: Whether octets of the request have been written to the server that failed.
+            attempts: How many have been made, the failed one included.
+            elapsed: Seconds since the first attempt began.
+            group_tries: `PeerGroup.tries`.
+            body_replayable: Whether the request's body can be sent again from its start.
+        """
+        if condition not in self.conditions or "off" in self.conditions:
+            return False
+        if attempts >= (min(self.tries, group_tries) if self.tries else group_tries):
+            return False
+        if self.timeout and elapsed >= self.timeout:
+            return False
+        if not sent:
+            return True
+        return body_replayable and (method not in _NOT_IDEMPOTENT or "non_idempotent" in self.conditions)
+
+
+def outcome_of(condition: str, *, retried: bool) -> Outcome:
+    """
+    Return what an attempt that ended in *condition* means to the balancer.
+
+    No answer, a late or a malformed one is the server's fault whatever is configured.  An error status is
+    only when the request really is *retried* elsewhere: the last server's 500 goes to the client and counts
+    as an answer.
+    """
+    if condition in _ALWAYS_FAILURES:
+        return Outcome.FAILED
+    if not retried:
+        return Outcome.OK
+    return Outcome.NEXT if condition in _NEVER_FAILURES else Outcome.FAILED
