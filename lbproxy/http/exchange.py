@@ -93,7 +93,9 @@ class Exchange:
         upstream_name: $proxy_host: the upstream's name, or host:port as written in the address of the action.
         response: The head that the last server sent; None for answers made here.
         status: What the client was (or would have been) told; 0 until decided.
+        forced_status: What the client is told whatever a server says (``error_page 404 =200 /x``); 0: nothing forced.
         sent_fields: Field block of the answer's head as it went to the client; b"" until then.
+        head_length: Octets of the answer's head that went to the client.
         bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
         request_length: Octets of the request line, fields and body that were read.
         pipelined: Its first octets came with the end of the request before it ($pipe).
@@ -104,7 +106,8 @@ class Exchange:
     """
 
     __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures",
-                 "client", "completed", "content_length", "finished", "head", "host", "keep_alive",
+                 "client", "completed", "content_length", "finished", "forced_status", "head", "head_length", "host",
+                 "keep_alive",
                  "location", "logged_at", "method", "path", "pipelined", "raw_path", "redirects",
                  "request_length", "response", "sent_fields", "server", "started", "status", "upstream_name",
                  "values")
@@ -125,8 +128,9 @@ class Exchange:
         self.attempts_before: list[list[Attempt]] = []
         self.upstream_name: bytes = b""
         self.response: ResponseHead | None = None
-        self.status = 0
+        self.status = self.forced_status = 0
         self.sent_fields: bytes = b""
+        self.head_length = 0
         self.bytes_sent = 0
         self.body_bytes_sent = 0
         self.request_length = head.size

@@ -75,6 +75,11 @@ class Router:
         return self._named[server][name]
 
 
+def octets(text: str) -> bytes:
+    """Return configuration text as the octets that stood in the file."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 class ServerNames:
     """The servers of one listen address by name."""
 
@@ -94,7 +99,7 @@ class ServerNames:
                 self._add(name, server)
 
     def _add(self, name: ServerName, server: VirtualServer) -> None:
-        text = name.text.lower().encode()
+        text = octets(name.text.lower())
         if name.regex is not None:
             self._expressions.append((name.regex, server))
         elif text.startswith(b"*."):
@@ -160,7 +165,7 @@ class Level:
         self._expressions: list[tuple[re.Pattern[bytes], Location, Level | None]] = []
         prefixes: dict[bytes, Prefix] = {}
         for location in locations:
-            pattern = location.pattern.encode("utf-8", "surrogateescape")
+            pattern = octets(location.pattern)
             inner = Level(location.locations, adds_slash) if location.locations else None
             match location.kind:
                 case MatchKind.NAMED:

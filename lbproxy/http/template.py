@@ -60,6 +60,13 @@ class Template:
         return first if len(self.parts) == 1 and isinstance(first, bytes) else None
 
     @property
+    def layout(self) -> bytes:
+        """The text with "%b" for each variable or capture, to be filled with the values of `getters`."""
+        return b"".join(
+            part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in self.parts
+        )
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """The names of its variables in order, captures left out."""
         return tuple(part for part in self.parts if isinstance(part, str))
@@ -82,9 +89,7 @@ class Template:
         if len(self.parts) == 1:
             get = getters[0]
             return lambda ex: get(ex) or b""
-        layout = b"".join(
-            part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in self.parts
-        )
+        layout = self.layout
         return lambda ex: layout % tuple([get(ex) or b"" for get in getters])
 
     def getters(self, table: VariableTable) -> list[Getter]:

@@ -12,7 +12,6 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from functools import lru_cache
 from operator import attrgetter
 
@@ -320,7 +319,9 @@ class VariableTable:
 
     def suggest(self, name: str) -> str:
         """Return a hint for a name that `lookup` does not know; "" when nothing is near."""
-        near = get_close_matches(name.lower(), self._getters, n=1)
+        import difflib  # noqa: PLC0415 - only for mistakes
+
+        near = difflib.get_close_matches(name.lower(), self._getters, n=1)
         return f'did you mean "${near[0]}"?' if near else ""
 
 

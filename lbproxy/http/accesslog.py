@@ -1,0 +1,276 @@
+r"""
+``access_log`` and ``log_format``: an exchange to the octets of its log line.
+
+Formats are compiled once; values are escaped as src/http/modules/ngx_http_log_module.c does: ``\xXX`` (upper
+case) for quotes, backslashes and whatever is not printable ASCII, or JSON's way, or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from lbproxy.config.parser import Argument, Directive
+from lbproxy.config.settings import Context, setting_list
+from lbproxy.config.values import duration, size, split_parameter
+from lbproxy.errors import InvalidValue, Position, Source
+from lbproxy.http.exchange import Exchange
+from lbproxy.http.template import Template
+from lbproxy.http.variables import VariableTable
+
+V = TypeVar("V")
+
+Line = Callable[[Exchange], bytes]
+
+
+class Escaping(NamedTuple):
+    """
+    How values get into a line.
+
+    Args:
+        missing: What stands for a variable that is not found.
+        harmless: The octets that `escape` leaves alone, so that most lines need no second look.
+    """
+
+    missing: bytes
+    harmless: bytes
+    escape: Callable[[bytes], bytes]
+
+
+def _hexadecimal(match: re.Match[bytes]) -> bytes:
+    return b"\\x%02X" % match[0][0]
+
+
+_SHORT = {b'"': b'\\"', b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t", b"\b": b"\\b", b"\f": b"\\f"}
+
+
+def _json(match: re.Match[bytes]) -> bytes:
+    return _SHORT.get(match[0]) or b"\\u%04X" % match[0][0]
+
+
+def _escaping(missing: bytes, harmful: bytes, show: Callable[[re.Match[bytes]], bytes]) -> Escaping:
+    """Return an escaping that replaces each octet of the character class *harmful* by what *show* makes of it."""
+    pattern = re.compile(harmful)
+    harmless = pattern.sub(b"", bytes(range(256)))
+    return Escaping(missing, harmless, lambda value: pattern.sub(show, value))
+
+
+ESCAPINGS: Mapping[str, Escaping] = {
+    "default": _escaping(b"-", rb'[\x00-\x1f"\\\x7f-\xff]', _hexadecimal),  # ngx_http_log_escape
+    "json": _escaping(b"", rb'[\x00-\x1f"\\]', _json),  # ngx_string.c:ngx_escape_json
+    "none": Escaping(b"", bytes(range(256)), bytes),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogFormat:
+    """A ``log_format`` directive; its strings follow each other without anything between them."""
+
+    name: str
+    strings: tuple[Template, ...]
+    escape: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLog:
+    """
+    An ``access_log`` directive.
+
+    Args:
+        path: The file; "" for the place where logs go unless configured; None for ``off``.
+        format: The name of the `LogFormat`.
+        position: Of the format's name, or of the directive; None for the log nobody asked for.
+        condition: Log only if its value is neither empty nor "0".
+        buffer: Octets to gather before writing; 0: every line at once.
+        flush: Seconds after which gathered lines are written; 0.0: when the buffer is full.
+    """
+
+    path: str | None
+    format: str = "combined"
+    position: Position | None = None
+    condition: Template | None = None
+    buffer: int = 0
+    flush: float = 0.0
+
+
+def parse_log_format(directive: Directive) -> LogFormat:
+    """Parse ``log_format name [escape=default|json|none] string ...``."""
+    name, *strings = directive.args
+    escape = "default"
+    if strings[0].text.startswith("escape="):
+        escape = strings[0].text.removeprefix("escape=")
+        if escape not in ESCAPINGS:
+            hint = f"it must be one of {', '.join(ESCAPINGS)}"
+            raise InvalidValue(f'unknown log format escaping "{escape}"', strings[0].position, hint)
+        del strings[0]
+    return LogFormat(name.text, tuple(map(Template.parse, strings)), escape, name.position)
+
+
+def parse_access_log(directive: Directive) -> AccessLog:
+    """Parse ``access_log path [format [buffer=size] [flush=time] [if=condition]]`` or ``access_log off``."""
+    path, *rest = directive.args
+    if path.text == "off":
+        if rest:
+            raise InvalidValue(f'invalid parameter "{rest[0].text}"', rest[0].position)
+        return AccessLog(path=None)
+    if path.text.startswith(("syslog:", "memory:")) or "$" in path.text:
+        raise InvalidValue(f'access_log to "{path.text}" is not supported by lbproxy', path.position)
+    if not rest:
+        return AccessLog(path=path.text, position=directive.position)
+    format_name, *parameters = rest
+    condition, buffer, flush = None, 0, 0.0
+    for arg in parameters:
+        match split_parameter(arg):
+            case "buffer", value:
+                buffer = _value(size, value, "invalid buffer size")
+            case "flush", value:
+                flush = _value(duration, value, "invalid flush time")
+            case "if", value:
+                condition = Template.parse(value)
+            case _:
+                raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position)
+    if flush and not buffer:
+        raise InvalidValue(f'no buffer is defined for access_log "{path.text}"', directive.position)
+    return AccessLog(
+        path=path.text,
+        format=format_name.text,
+        position=format_name.position,
+        condition=condition,
+        buffer=buffer,
+        flush=flush,
+    )
+
+
+def _value(parse: Callable[[Argument], V], arg: Argument, complaint: str) -> V:
+    """Return the value of a parameter, or complain of it as nginx does."""
+    try:
+        return parse(arg)
+    except InvalidValue as error:
+        raise InvalidValue(f'{complaint} "{arg.text}"', arg.position, error.hint) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLogSettings:
+    """Where requests are logged, and how; a block with any ``access_log`` inherits none."""
+
+    logs: tuple[AccessLog, ...] = setting_list("access_log", parse_access_log, (AccessLog(path=""),))
+    formats: tuple[LogFormat, ...] = setting_list(
+        "log_format", parse_log_format, (), arity=(2, None), contexts=Context.HTTP
+    )
+
+    @property
+    def active(self) -> tuple[AccessLog, ...]:
+        """The logs to write: none if one of them is ``off``."""
+        return () if any(log.path is None for log in self.logs) else self.logs
+
+
+_BUILT_IN = Position(Source("built in"), 0, 0)
+COMBINED = LogFormat(
+    "combined",
+    (
+        Template.parse(
+            Argument(
+                '$remote_addr - $remote_user [$time_local] "$request" '
+                '$status $body_bytes_sent "$http_referer" "$http_user_agent"',
+                _BUILT_IN,
+            )
+        ),
+    ),
+    "default",
+    _BUILT_IN,
+)
+
+
+def formats_by_name(formats: Iterable[LogFormat]) -> Mapping[str, LogFormat]:
+    """Return *formats* and the built-in one by name; raises `InvalidValue` for a name used twice."""
+    named = {COMBINED.name: COMBINED}
+    for log_format in formats:
+        if log_format.name in named:
+            message = f'duplicate "log_format" name "{log_format.name}"'
+            raise InvalidValue(message, log_format.position, _first_place(named[log_format.name]))
+        named[log_format.name] = log_format
+    return named
+
+
+def _first_place(log_format: LogFormat) -> str:
+    return "it is built in" if log_format is COMBINED else f"the first is in {log_format.position}"
+
+
+def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
+    """
+    Return the function that makes an exchange's line, with its line feed.
+
+    Raises:
+        InvalidValue: An unknown variable.
+    """
+    layout = b"".join(template.layout for template in log_format.strings) + b"\n"
+    getters = tuple(getter for template in log_format.strings for getter in template.getters(table))
+    missing, harmless, escape = ESCAPINGS[log_format.escape]
+
+    def line(ex: Exchange) -> bytes:
+        values = [missing if (value := get(ex)) is None else value for get in getters]
+        if b"".join(values).translate(None, harmless):
+            values = [escape(value) for value in values]
+        return layout % tuple(values)
+
+    return line
+
+
+class CompiledLog(NamedTuple):
+    """
+    An access log ready to be written.
+
+    Args:
+        wanted: Whether to log an exchange; None: always.
+    """
+
+    log: AccessLog
+    line: Line
+    wanted: Callable[[Exchange], bool] | None
+
+
+class LogCompiler:
+    """
+    Compiles the access logs of all blocks, each format once.
+
+    Raises:
+        InvalidValue: A format is defined twice.
+    """
+
+    def __init__(self, formats: Iterable[LogFormat], table: VariableTable) -> None:
+        self._formats = formats_by_name(formats)
+        self._table = table
+        self._lines: dict[str, Line] = {}
+        self._logs: dict[str, AccessLog] = {}
+
+    def compile(self, settings: AccessLogSettings) -> tuple[CompiledLog, ...]:
+        """
+        Return the logs that *settings* ask for.
+
+        Raises:
+            InvalidValue: An unknown format or variable, or a file with different buffers in two places.
+        """
+        return tuple(
+            CompiledLog(log, self._line(log), self._condition(log.condition)) for log in settings.active
+        )
+
+    def _line(self, log: AccessLog) -> Line:
+        position = log.position or _BUILT_IN
+        if log.format not in self._formats:
+            raise InvalidValue(f'unknown log format "{log.format}"', position)
+        first = self._logs.setdefault(log.path or "", log)
+        if (first.buffer, first.flush) != (log.buffer, log.flush):
+            message = f'access_log "{log.path}" already defined with conflicting parameters'
+            raise InvalidValue(message, position, f"the first is in {first.position}")
+        if log.format not in self._lines:
+            self._lines[log.format] = compile_format(self._formats[log.format], self._table)
+        return self._lines[log.format]
+
+    def _condition(self, condition: Template | None) -> Callable[[Exchange], bool] | None:
+        if condition is None:
+            return None
+        value = condition.bind(self._table)
+        return lambda ex: value(ex) not in (b"", b"0")

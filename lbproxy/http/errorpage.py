@@ -1,0 +1,134 @@
+"""
+Answers to errors: nginx's small pages, and ``error_page``.
+
+The pages are those of src/http/ngx_http_special_response.c octet by octet, but for the signature below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lbproxy.config.parser import Argument, Directive
+from lbproxy.config.settings import setting_list
+from lbproxy.errors import InvalidValue
+from lbproxy.http.exchange import Exchange
+from lbproxy.http.template import Template
+from lbproxy.http.variables import VariableTable
+from lbproxy.wire.status import STATUS_REASONS
+
+# Where a page is not headed by the reason phrase, or by nothing at all though there is a phrase.
+_TITLES = {302: b"Found", 401: b"Authorization Required"}
+_WITHOUT_PAGE = frozenset({304, 431})
+_TOO_LARGE = b"Request Header Or Cookie Too Large"
+
+
+@lru_cache(maxsize=128)
+def error_body(status: int, signature: bytes) -> bytes:
+    """
+    Return the page for *status*; b"" where nginx has none.
+
+    Args:
+        status: As sent, or 494: a field or the whole head is too large, which is sent as 400.
+        signature: ``lbproxy/1.2.3``, or ``lbproxy`` with ``server_tokens off``.
+    """
+    if status == 494:
+        explanation = b"<center>%b</center>\r\n" % _TOO_LARGE
+        return _page(b"400 " + _TOO_LARGE, b"400 Bad Request", explanation, signature)
+    title = _TITLES.get(status) or STATUS_REASONS.get(status)
+    if status < 301 or status in _WITHOUT_PAGE or title is None:
+        return b""
+    heading = b"%d %b" % (status, title)
+    return _page(heading, heading, b"", signature)
+
+
+def _page(title: bytes, heading: bytes, explanation: bytes, signature: bytes) -> bytes:
+    return (
+        b"<html>\r\n<head><title>%b</title></head>\r\n<body>\r\n<center><h1>%b</h1></center>\r\n%b"
+        b"<hr><center>%b</center>\r\n</body>\r\n</html>\r\n" % (title, heading, explanation, signature)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """
+    One ``error_page`` directive.
+
+    Args:
+        statuses: The errors it is for.
+        response: The status to answer with; 0: that of the target (``=``); None: the error's own.
+        uri: A path here, the ``@name`` of a location, or a URL to redirect to.
+    """
+
+    statuses: tuple[int, ...]
+    response: int | None
+    uri: Template
+
+
+def parse_error_page(directive: Directive) -> ErrorPage:
+    """Parse ``error_page code ... [=[response]] uri`` (ngx_http_core_module.c:ngx_http_core_error_page)."""
+    *codes, uri = directive.args
+    response = None
+    if codes[-1].text.startswith("="):
+        response = _response(codes.pop(), alone=not codes)
+    return ErrorPage(tuple(map(_status, codes)), response, Template.parse(uri))
+
+
+def _response(arg: Argument, alone: bool) -> int:
+    digits = arg.text[1:]
+    if alone or not (digits == "" or (digits.isascii() and digits.isdigit())):
+        raise InvalidValue(f'invalid value "{arg.text}"', arg.position, "error_page 404 =200 /page;")
+    return int(digits or 0)
+
+
+def _status(arg: Argument) -> int:
+    if not (arg.text.isascii() and arg.text.isdigit()) or arg.text == "499":
+        raise InvalidValue(f'invalid value "{arg.text}"', arg.position)
+    status = int(arg.text)
+    if not 300 <= status <= 599:
+        raise InvalidValue(f'value "{arg.text}" must be between 300 and 599', arg.position)
+    return status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorPageSettings:
+    """What is shown instead of the small pages; a block with any ``error_page`` inherits none."""
+
+    pages: tuple[ErrorPage, ...] = setting_list("error_page", parse_error_page, (), arity=(2, None))
+
+
+class ErrorTarget:
+    """
+    What an ``error_page`` says of one status.
+
+    Attributes:
+        response: As in `ErrorPage`.
+        uri: Its URI for an exchange: ``/path?args`` (redirect inside, as GET unless HEAD), ``@name`` (likewise,
+            but method and URI stay), or a URL for the client.
+    """
+
+    __slots__ = ("response", "uri")
+
+    def __init__(self, response: int | None, uri: Callable[[Exchange], bytes]) -> None:
+        self.response, self.uri = response, uri
+
+    @property
+    def redirect_status(self) -> int:
+        """The status of a redirect to a URL: *response* where that is one, else 302."""
+        return self.response if self.response in (301, 302, 303, 307, 308) else 302
+
+
+def compile_error_pages(pages: Iterable[ErrorPage], table: VariableTable) -> Mapping[int, ErrorTarget]:
+    """
+    Return the target for each status that has one; of several the first counts, as in nginx.
+
+    Raises:
+        InvalidValue: An unknown variable.
+    """
+    targets: dict[int, ErrorTarget] = {}
+    for page in pages:
+        target = ErrorTarget(page.response, page.uri.bind(table))
+        for status in page.statuses:
+            targets.setdefault(status, target)
+    return targets
