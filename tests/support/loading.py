@@ -1,0 +1,24 @@
+"""Configuration text to a Plan without the network: names in it do not resolve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lbproxy import plan
+from lbproxy.config.blocks import Environment
+from lbproxy.config.model import Address
+from lbproxy.errors import Source
+from lbproxy.process.configfile import FileIncluder
+
+CONSTANTS = {"hostname": b"host", "pid": b"1", "nginx_version": b"1.31.5"}
+
+
+def _resolve(host: str, port: int) -> Sequence[Address]:
+    raise LookupError("no names in tests")
+
+
+def load_text(text: str, name: str = "site.conf") -> plan.Plan:
+    """Return the plan of *text*; *name* says what it includes relatively, and whether it is YAML."""
+    environment = Environment(include=FileIncluder(Path(name).parent), resolve=_resolve)
+    return plan.load(Source(name, text), environment, CONSTANTS)
