@@ -1,0 +1,91 @@
+"""
+Field blocks: ``Name: value`` lines, each ended by CRLF, as the head codecs have validated them.
+
+A block is kept as the octets it came in; what must not go on is cut out of it in one substitution (RFC 9110 section
+7.6.1), and a list of fields is made only when somebody asks.  Names handed in and out are lower case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from lbproxy.wire.grammar import OWS
+
+Field = tuple[bytes, bytes]
+
+# RFC 9110 7.6.1 and 6.5.1: fields about one connection only.  Expect and Proxy-Authorization are end-to-end for a
+# reverse proxy's purposes, as in nginx.
+HOP_BY_HOP = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
+)
+
+_LINE = re.compile(rb"([^:\r\n]++):([^\r\n]*+)\r\n")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
+
+
+def parse_block(block: bytes) -> list[Field]:
+    """Return the (lower-case name, value without surrounding whitespace) pairs of a validated *block*, in order."""
+    return [(name.lower(), value.strip(OWS)) for name, value in _LINE.findall(block)]
+
+
+def line(name: bytes, value: bytes) -> bytes:
+    """Return one field line; the caller answers for *name* and *value* (see `value_ok`)."""
+    return b"%b: %b\r\n" % (name, value)
+
+
+def value_ok(value: bytes) -> bool:
+    """Say whether *value* may stand in a field line: no control characters but HTAB (RFC 9110 5.5)."""
+    return _VALUE.fullmatch(value) is not None
+
+
+def join(fields: Iterable[Field], name: bytes, sep: bytes) -> bytes | None:
+    """
+    Return all values of *name* joined by *sep* in order (RFC 9110 5.3), None where there is none.
+
+    Cookie joins with ``; `` (RFC 9113 8.2.3), everything else that may repeat with ``, ``; Set-Cookie never joins.
+    """
+    values = [value for found, value in fields if found == name]
+    return sep.join(values) if values else None
+
+
+def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
+    """
+    Return a function that removes every line of a block whose name is one of *names*.
+
+    For names known from the configuration: compiling costs far more than one use.  See `without` for the others.
+
+    Args:
+        names: In any letter case; ``x-accel-*`` stands for every name that begins so.
+    """
+    wanted = sorted({name.lower() for name in names})
+    if not wanted:
+        return lambda block: block
+    # The literal "\n" lets the engine skip to the next line; the first letters decide most lines there.
+    letters = b"".join(sorted({re.escape(name[:1] + name[:1].upper()) for name in wanted}))
+    choice = b"|".join(_name_pattern(name) for name in wanted)
+    substitute = re.compile(rb"\n(?=[" + letters + rb"])(?i:" + choice + rb"):[^\r]*+\r").sub
+
+    def remove(block: bytes) -> bytes:
+        return substitute(b"", b"\n" + block)[1:]
+
+    return remove
+
+
+def without(block: bytes, names: Collection[bytes]) -> bytes:
+    """Return *block* without the lines named in *names* (lower case); for names that a message brought along."""
+    if not names:
+        return block
+    lines = block.split(b"\r\n")
+    return b"\r\n".join([ln for ln in lines if ln.partition(b":")[0].lower() not in names])
+
+
+def write_block(fields: Sequence[Field]) -> bytes:
+    """Return the field lines of *fields*."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
+
+
+def _name_pattern(name: bytes) -> bytes:
+    if name.endswith(b"*"):
+        return re.escape(name[:-1]) + rb"[^:\r\n]*+"
+    return re.escape(name)

@@ -1,0 +1,174 @@
+"""
+What a message's head says: `RequestHead` and `ResponseHead`, made by the parsers in http1 and uwsgi.
+
+The start line is parsed, the framing decided, the field block validated and kept as octets; the list of fields is
+made when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from lbproxy.wire.body import Framing
+from lbproxy.wire.fields import HOP_BY_HOP, Field, parse_block
+from lbproxy.wire.grammar import OWS
+
+# Not names of further fields to remove; Host and Content-Length would change what the message is.
+_OPTIONS = HOP_BY_HOP | {b"", b"close", b"host", b"content-length"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """
+    What a request's head may be; the defaults are nginx's.
+
+    Args:
+        line: Octets of the request line with its end; beyond: 414.
+        field: Octets of one field line with its end; beyond: 400.
+        total: Octets of the whole head; beyond: 400.
+        count: Field lines; beyond: 400.
+        underscores: Names may contain ``_`` (underscores_in_headers).
+        ignore_invalid: Drop fields with anything but letters, digits and hyphens in their name
+            (ignore_invalid_headers).
+
+    Attributes:
+        harmless: A head of up to this many octets keeps every limit, since the shortest field line has four.
+    """
+
+    line: int = 8192
+    field: int = 8192
+    total: int = 32768
+    count: int = 1000
+    underscores: bool = False
+    ignore_invalid: bool = True
+    harmless: int = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "harmless", min(self.line, self.field, self.total, 4 * self.count))
+
+
+class Head:
+    """The field block of a head and the ways to look into it."""
+
+    __slots__ = ("_fields", "block")
+
+    def __init__(self, block: bytes) -> None:
+        self.block = block
+        self._fields: list[Field] | None = None
+
+    def fields(self) -> list[Field]:
+        """Return the (lower-case name, value) pairs in order; the list is shared, not to be changed."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = parse_block(self.block)
+        return fields
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the first value of *name* (lower case), None where there is none."""
+        for found, value in self.fields():
+            if found == name:
+                return value
+        return None
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """Return all values of *name* (lower case) in order."""
+        return [value for found, value in self.fields() if found == name]
+
+
+class RequestHead(Head):
+    """
+    A request's head.
+
+    Attributes:
+        line: The request line as received, without its end ($request).
+        method, target: As received; the target in origin-form, in absolute-form with a valid authority, or ``*``.
+        version: 10 or 11.
+        block: The field lines that were not dropped, validated, names as received, each ended by CRLF.
+        host: The value of the Host field, valid; None only in HTTP/1.0.
+        framing: How the body is delimited; `NO_BODY` where no field announces one.
+        content_length: The announced length in plain digits, None where there is none.
+        keep_alive: The client would use the connection again.
+        expect_continue: The client waits for 100 (Continue).
+        upgrade: The protocols it would switch to, where Connection names Upgrade; None when h2c is among them.
+        connection_tokens: Other field names in Connection, lower case; none that is in `HOP_BY_HOP` anyway.
+        size: Octets of the head as received, with blank lines before it and its end.
+    """
+
+    __slots__ = ("connection_tokens", "content_length", "expect_continue", "framing", "host", "keep_alive", "line",
+                 "method", "size", "target", "upgrade", "version")
+
+    def __init__(self, line: bytes, method: bytes, target: bytes, version: int, block: bytes, size: int) -> None:
+        self.line, self.method, self.target, self.version = line, method, target, version
+        self.block, self.size = block, size
+        self._fields = None
+        self.host: bytes | None = None
+        self.framing: Framing = -1
+        self.content_length: bytes | None = None
+        self.expect_continue = False
+        self.keep_alive = version == 11
+        self.upgrade: bytes | None = None
+        self.connection_tokens: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<RequestHead {self.line!r} framing={self.framing}>"
+
+
+class ResponseHead(Head):
+    """
+    An answer's head.
+
+    Attributes:
+        status: 100-999.
+        reason: The phrase as received, perhaps b"".
+        version: 10 or 11.
+        block: The field lines, validated, names as received, each ended by CRLF.
+        framing: How the body is delimited; `NO_BODY` also where method or status rule one out.
+        content_length: The announced length in plain digits, also where there is no body to come (HEAD, 304).
+        keep_alive: The server would take another request on the connection once this answer is complete.
+        upgrade, connection_tokens: As in `RequestHead`.
+        size: Octets of the head as received.
+    """
+
+    __slots__ = ("connection_tokens", "content_length", "framing", "keep_alive", "reason", "size", "status",
+                 "upgrade", "version")
+
+    def __init__(self, status: int, reason: bytes, version: int, block: bytes, size: int) -> None:
+        self.status, self.reason, self.version = status, reason, version
+        self.block, self.size = block, size
+        self._fields = None
+        self.framing: Framing = -1
+        self.content_length: bytes | None = None
+        self.keep_alive = version == 11
+        self.upgrade: bytes | None = None
+        self.connection_tokens: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<ResponseHead {self.status} framing={self.framing}>"
+
+
+def read_connection(head: RequestHead | ResponseHead, value: bytes, upgrade: bytes | None) -> None:
+    """
+    Set what the Connection field says (RFC 9110 7.6.1, RFC 9112 9.3) in *head*.
+
+    Args:
+        value: All Connection values, joined by commas.
+        upgrade: All Upgrade values, joined by commas; None where there is none.
+    """
+    value = value.lower()
+    if value == b"keep-alive":
+        head.keep_alive = True
+        return
+    options = [option.strip(OWS) for option in value.split(b",")]
+    if b"close" in options:
+        head.keep_alive = False
+    elif b"keep-alive" in options:
+        head.keep_alive = True
+    if upgrade and head.version == 11 and b"upgrade" in options and not _offers_h2c(upgrade):
+        head.upgrade = upgrade
+    head.connection_tokens = tuple(dict.fromkeys(option for option in options if option not in _OPTIONS))
+
+
+def _offers_h2c(upgrade: bytes) -> bool:
+    """Say whether HTTP/2 in clear is offered: its requests would pass the proxy unseen."""
+    protocols = [protocol.strip(OWS).partition(b"/")[0] for protocol in upgrade.lower().split(b",")]
+    return b"h2c" in protocols

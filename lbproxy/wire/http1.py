@@ -1,0 +1,300 @@
+"""
+Heads of HTTP/1 messages: recognise the common ones, ask h11 about the others.
+
+A head that one expression recognises (upper-case method, CRLF everywhere, nothing odd in a name or a value) costs a
+few microseconds.  Anything else goes the slow way: bare LF becomes CRLF, fields that nginx would drop are dropped,
+and h11 judges what is left.  So whatever gets through is grammar to h11 as well; on top of h11 this module refuses
+
+* lower-case methods, CONNECT and TRACE (405), versions other than HTTP/1.x (505),
+* line folding, control characters in values, names that are neither tokens nor droppable,
+* an invalid Host, repeats of fields that may stand once (nginx: ngx_http_process_unique_header_line),
+* everything that `lbproxy.wire.body` does not read as exactly one framing.
+
+h11 never sees a field with an invalid but visible name, which is dropped while *ignore_invalid* holds, and blank
+lines before a request.  Those two apart, nothing that h11 refuses gets through.
+
+Both parsers take the octets received so far and are called again with more.  The order of the checks makes the
+verdict the same however the octets were cut: each check that an incomplete head can fail comes first on a complete
+one as well.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lbproxy.errors import MalformedMessage
+from lbproxy.wire import grammar, uri
+from lbproxy.wire.authority import judge_request, judge_response
+from lbproxy.wire.body import UNTIL_CLOSE, parse_length, request_framing, response_framing
+from lbproxy.wire.heads import HeadLimits, RequestHead, ResponseHead, read_connection
+from lbproxy.wire.status import STATUS_REASONS
+
+__all__ = ["STATUS_REASONS", "TOO_LARGE", "HeadLimits", "RequestHead", "ResponseHead", "parse_request",
+           "parse_response"]
+
+TOO_LARGE = "Request Header Or Cookie Too Large"
+"""The reason given when fields exceed a limit; nginx shows a page of this title (its internal status 494)."""
+
+_LINE = rb"(" + grammar.METHOD + rb") (" + grammar.TARGET + rb") HTTP/1\.([0-9])"
+
+
+def _request_pattern(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"(" + _LINE + rb")\r\n(" + grammar.field_lines(name) + rb")\r\n")
+
+
+_REQUEST = _request_pattern(grammar.PLAIN_NAME)
+_REQUEST_UNDERSCORES = _request_pattern(grammar.UNDERSCORE_NAME)
+_REQUEST_TOKENS = _request_pattern(grammar.TOKEN)
+
+_REQUEST_LINE = re.compile(_LINE)
+_OTHER_VERSION = re.compile(grammar.METHOD + rb" " + grammar.TARGET + rb" HTTP/[2-9]\.[0-9]")
+
+# The fields that a request's reading depends on, and those nginx takes once only.  Two letters tell most lines apart.
+_REQUEST_FIELDS = re.compile(
+    rb"\n(?=[HCTEUAIhcteuai][ORXPUFNorxpufn])(?i:(host|con(?:nection|tent-(?:length|range))|transfer-encoding|expect"
+    rb"|upgrade|authorization|if-(?:match|none-match|modified-since|unmodified-since|range))):[ \t]*+([^\r]*+)"
+)
+_RESPONSE = re.compile(
+    rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (" + grammar.VALUE + rb"))?+\r\n(" + grammar.field_lines(grammar.TOKEN)
+    + rb")\r\n"
+)
+_RESPONSE_FIELDS = re.compile(
+    rb"\n(?=[CTUctu][ORPorp])(?i:(con(?:nection|tent-length)|transfer-encoding|upgrade)):[ \t]*+([^\r]*+)"
+)
+
+_NO_PROXY_METHODS = frozenset((b"CONNECT", b"TRACE"))  # 405 as in nginx: no tunnels, no echo of credentials
+_LISTS = frozenset((b"connection", b"upgrade"))  # of the fields above, those that may repeat
+_PLAIN_LINE = re.compile(grammar.PLAIN_NAME + rb":")
+_UNDERSCORE_LINE = re.compile(grammar.UNDERSCORE_NAME + rb":")
+_VISIBLE_LINE = re.compile(rb"[\x21-\x39\x3b-\x7e]++:" + grammar.VALUE)
+
+
+def parse_request(buf: bytes, limits: HeadLimits, searched: int = 0) -> RequestHead | None:
+    """
+    Read the head of a request.
+
+    Args:
+        buf: What the client has sent since its last request; whatever follows the head is left alone.
+        searched: How many octets of *buf* an earlier call has seen, which found no end.
+
+    Returns:
+        The head, or None while its end is missing.
+
+    Raises:
+        MalformedMessage: It is refused; *status* is 400, 405, 414, 501 or 505.
+    """
+    end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
+    if 4 <= end <= limits.harmless:
+        match = (_REQUEST_UNDERSCORES if limits.underscores else _REQUEST).fullmatch(buf, 0, end)
+        if match:
+            return _read_request(match, end)
+    return _parse_uncommon_request(buf, limits, searched)
+
+
+def _parse_uncommon_request(buf: bytes, limits: HeadLimits, searched: int) -> RequestHead | None:
+    """Read a head that is incomplete, long, or not written as most clients write theirs."""
+    start = grammar.blank_lines(buf)
+    if start > grammar.MAX_BLANK:
+        raise MalformedMessage("too many blank lines before the request")
+    if buf[start:] in (b"", b"\r") or not _request_line_seen(buf, start, limits, searched):
+        return None
+    end = grammar.head_end(buf, start, searched)
+    if end < 0:
+        if len(buf) >= limits.total or len(buf) - buf.rfind(b"\n") > limits.field:
+            raise MalformedMessage(TOO_LARGE)
+        return None
+    head = buf[start:end]
+    lines = grammar.split_lines(head)
+    if (
+        end > limits.total
+        or len(lines) > 1 + limits.count
+        or (len(head) > limits.field and _longest_field(head) > limits.field)
+    ):
+        raise MalformedMessage(TOO_LARGE)
+    pattern = _REQUEST_UNDERSCORES if limits.underscores else _REQUEST
+    if match := pattern.fullmatch(head):
+        return _read_request(match, end)
+    if limits.ignore_invalid:
+        valid = (_UNDERSCORE_LINE if limits.underscores else _PLAIN_LINE).match
+        lines[1:] = [line for line in lines[1:] if valid(line) or not _VISIBLE_LINE.fullmatch(line)]
+    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    match = _REQUEST_TOKENS.fullmatch(head)
+    parsed = _read_request(match, end) if match else None
+    judge_request(head)
+    if parsed is None:  # h11 takes folds and some control characters
+        raise MalformedMessage("folded line or control character in the request's fields")
+    return parsed
+
+
+def _request_line_seen(buf: bytes, start: int, limits: HeadLimits, searched: int) -> bool:
+    """Say whether the request line at *start* is complete; check it once, as early as it can be."""
+    if not b"A" <= buf[start : start + 1] <= b"Z":  # TLS on a plain port, for one, may never send a line end
+        raise MalformedMessage("invalid method")
+    newline = buf.find(b"\n", start, start + limits.line)
+    if newline < 0:
+        if len(buf) - start >= limits.line:
+            raise MalformedMessage("request line too long", status=414)
+        return False
+    if newline >= searched:
+        line = buf[start:newline].removesuffix(b"\r")
+        if not _REQUEST_LINE.fullmatch(line):
+            if _OTHER_VERSION.fullmatch(line):
+                raise MalformedMessage("HTTP version not supported", status=505)
+            raise MalformedMessage("invalid request line")
+    return True
+
+
+def _longest_field(head: bytes) -> int:
+    """Return the octets of the longest field line in *head*, with its end."""
+    return 1 + max(map(len, head.split(b"\n")[1:]))
+
+
+def _read_request(match: re.Match[bytes], size: int) -> RequestHead:
+    """Make the head from a *match* of one of the request patterns; raise for what it must not say."""
+    line, method, target, minor, block = match.groups()
+    head = RequestHead(line, method, target, 10 if minor == b"0" else 11, block, size)
+    found: dict[bytes, bytes] = {}
+    for name, value in _REQUEST_FIELDS.findall(match.string, match.end(1), match.end(5)):
+        key, text = name.lower(), value.rstrip(grammar.OWS)
+        if key not in found:
+            found[key] = text
+        elif key in _LISTS:
+            found[key] += b", " + text
+        else:
+            raise MalformedMessage(f"repeated field {key.decode()}")
+    _check_target(head, found.pop(b"host", None))
+    if found:
+        _read_request_fields(head, found)
+    return head
+
+
+def _check_target(head: RequestHead, host: bytes | None) -> None:
+    """Refuse targets and hosts that no resource can have (RFC 9112 3.2); set the host."""
+    target = head.target
+    if head.method in _NO_PROXY_METHODS:
+        raise MalformedMessage(f"method {head.method.decode()}", status=405)
+    if not target.startswith(b"/"):
+        name = uri.authority(target)
+        if name is not None:
+            uri.parse_host(name)
+        elif target != b"*" or head.method != b"OPTIONS":
+            raise MalformedMessage("invalid request target")
+    if host is not None:
+        uri.parse_host(host)
+        head.host = host
+    elif head.version == 11:
+        raise MalformedMessage("HTTP/1.1 request without Host")
+
+
+def _read_request_fields(head: RequestHead, found: dict[bytes, bytes]) -> None:
+    """Decide what the special fields *found*, by lower-case name, say about the message."""
+    length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
+    if length is not None or coding is not None:
+        head.framing = request_framing(head.version, _one(length), _one(coding))
+        if head.framing >= 0:
+            head.content_length = b"%d" % head.framing
+    connection = found.get(b"connection")
+    if connection is not None:
+        read_connection(head, connection, found.get(b"upgrade"))
+    expect = found.get(b"expect")
+    if expect is not None:
+        head.expect_continue = head.version == 11 and expect.lower() == b"100-continue"
+
+
+def _one(value: bytes | None) -> tuple[bytes, ...]:
+    return () if value is None else (value,)
+
+
+def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65536) -> ResponseHead | None:
+    """
+    Read the head of an answer to a *method* request; interim ones (1xx) are heads like any other.
+
+    Args:
+        buf: What the server has sent since its last answer.
+        searched: How many octets of *buf* an earlier call has seen, which found no end.
+        limit: Octets that the head may have.
+
+    Returns:
+        The head, or None while its end is missing.
+
+    Raises:
+        MalformedMessage: It is refused; *status* is 502.
+    """
+    head = read_response_lines(buf, searched, limit)
+    if head is not None:
+        read_response_fields(head, method, head.version)
+    return head
+
+
+def read_response_lines(buf: bytes, searched: int, limit: int) -> ResponseHead | None:
+    """Do what `parse_response` does, but leave to `read_response_fields` what the fields mean."""
+    if not buf.startswith(b"HTTP/1.") and not b"HTTP/1.".startswith(buf):
+        raise MalformedMessage("no valid HTTP/1.x header", 502)
+    found = recognise(_RESPONSE, buf, searched, limit)
+    if found is None:
+        return None
+    match, size = found
+    minor, status, reason, block = match.groups()
+    return ResponseHead(int(status), reason or b"", 10 if minor == b"0" else 11, block, size)
+
+
+def recognise(
+    pattern: re.Pattern[bytes], buf: bytes, searched: int, limit: int, prefix: bytes = b""
+) -> tuple[re.Match[bytes], int] | None:
+    """
+    Match a server's head against *pattern*, directly or with its line ends mended and h11's consent.
+
+    Args:
+        pattern: Must match the head from its first octet to the empty line.
+        prefix: What makes the head one that h11 can judge (the status line that a CGI head lacks).
+
+    Returns:
+        The match and the octets of the head as received, or None while its end is missing.
+
+    Raises:
+        MalformedMessage: It is too long, or refused; *status* is 502.
+    """
+    end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
+    if 4 <= end <= limit and (match := pattern.fullmatch(buf, 0, end)):
+        return match, end
+    end = grammar.head_end(buf, 0, searched)
+    if end > limit or (end < 0 and len(buf) >= limit):
+        raise MalformedMessage("too big header", 502)
+    if end < 0:
+        return None
+    head = b"\r\n".join(grammar.split_lines(buf[:end])) + b"\r\n\r\n"
+    judge_response(prefix + head)
+    match = pattern.fullmatch(head)
+    if match is None:
+        raise MalformedMessage("folded line or control character in the header", 502)
+    return match, end
+
+
+def read_response_fields(head: ResponseHead, method: bytes, version: int) -> None:
+    """
+    Decide framing and persistence of *head* by its special fields.
+
+    Args:
+        version: 10 or 11, whose rules of framing hold.
+
+    Raises:
+        MalformedMessage: The fields do not have exactly one reading.
+    """
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
+    connection: list[bytes] = []
+    upgrade: list[bytes] = []
+    lists = {b"content-length": lengths, b"transfer-encoding": codings, b"connection": connection,
+             b"upgrade": upgrade}
+    for name, value in _RESPONSE_FIELDS.findall(b"\n" + head.block):
+        lists[name.lower()].append(value.rstrip(grammar.OWS))
+    try:
+        head.framing = response_framing(method, head.status, version, lengths, codings)
+        if lengths:
+            head.content_length = b"%d" % parse_length(lengths[0])
+    except MalformedMessage as error:
+        raise MalformedMessage(error.reason, 502) from error
+    if connection:
+        read_connection(head, b", ".join(connection), b", ".join(upgrade) or None)
+    if head.framing == UNTIL_CLOSE:
+        head.keep_alive = False
