@@ -13,7 +13,7 @@ from lbproxy.wire import uri
 
 
 def absolute_url(ex: Exchange, location: bytes) -> bytes:
-    """Return *location* with scheme, host and port in front if it is a path, unless ``absolute_redirect off``."""
+    """Return *location*, a path with scheme, host and port in front unless ``absolute_redirect off``."""
     settings = ex.location.settings(ClientSettings)
     if not location.startswith(b"/") or not settings.absolute_redirect:
         return location

@@ -1,0 +1,229 @@
+"""
+What forwarding is made of whatever the server speaks: the common settings, and the interface of a protocol.
+
+`ForwardSettings` are the directives that proxy_* and uwsgi_* share; a subclass with a prefix names them.  An
+`UpstreamProtocol` is compiled once per location: its methods are what a request costs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from lbproxy.config.parser import Argument, Directive
+from lbproxy.config.settings import setting, setting_args, setting_list
+from lbproxy.config.values import Misfit, duration, flag, number, size
+from lbproxy.http.exchange import Exchange
+from lbproxy.protocols.target import Pass, Target
+from lbproxy.wire import fields, grammar
+from lbproxy.wire.body import Framing
+from lbproxy.wire.http1 import ResponseHead
+
+CONDITIONS = (
+    "error", "timeout", "invalid_header", "non_idempotent", "updating", "http_500", "http_502", "http_503",
+    "http_504", "http_403", "http_404", "http_429", "off",
+)  # fmt: skip
+"""What ``*_next_upstream`` knows (M/proxy:ngx_http_proxy_next_upstream_masks); "updating" is for caches."""
+
+IGNORABLE = (
+    "X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset",
+    "Expires", "Cache-Control", "Set-Cookie", "Vary",
+)  # fmt: skip
+"""What ``*_ignore_headers`` knows (UP:ngx_http_upstream_ignore_headers_masks)."""
+
+CONTROL_FIELDS = (
+    b"x-accel-expires", b"x-accel-redirect", b"x-accel-limit-rate", b"x-accel-buffering", b"x-accel-charset",
+)  # fmt: skip
+"""Fields that a server addresses to the proxy; the client does not get them."""
+
+TOKEN = re.compile(grammar.TOKEN)
+
+_NEVER_COPIED = fields.HOP_BY_HOP - {b"upgrade"} | {b"content-length"}
+"""Fields of one connection, or written anew; a server that asks for an upgrade (426) is heard."""
+
+_SINGLE = tuple(
+    b"\n" + name + b":"
+    for name in (
+        b"content-type", b"last-modified", b"etag", b"server", b"date", b"location", b"expires",
+        b"accept-ranges", b"content-encoding", b"status",
+    )
+)  # fmt: skip
+"""Fields of which only the first counts (UP:ngx_http_upstream_headers_in, process_header_line)."""
+
+
+def _conditions(directive: Directive) -> frozenset[str]:
+    for arg in directive.args:
+        if arg.text not in CONDITIONS:
+            raise Misfit('invalid value "{value}"', arg, f"it must be one of {', '.join(CONDITIONS)}")
+    return frozenset(directive.texts)
+
+
+def _ignored(directive: Directive) -> frozenset[bytes]:
+    known = {name.lower(): name for name in IGNORABLE}
+    for arg in directive.args:
+        if arg.text.lower() not in known:
+            raise Misfit('invalid value "{value}"', arg, f"it must be one of {', '.join(IGNORABLE)}")
+    return frozenset(text.lower().encode() for text in directive.texts)
+
+
+def _buffers(directive: Directive) -> tuple[int, int]:
+    count, octets = number(directive.args[0]), _positive_size(directive.args[1])
+    if count < 2:
+        raise Misfit("there must be at least 2 \"{directive}\"", directive.args[0])
+    return count, octets
+
+
+def _positive_size(arg: Argument) -> int:
+    octets = size(arg)
+    if not octets:
+        raise Misfit('"{directive}" directive invalid value', arg)
+    return octets
+
+
+def field_name(arg: Argument) -> bytes:
+    """Return the name of a field, as written; raises `Misfit` if it can't be one (RFC 9110 section 5.1)."""
+    name = arg.text.encode("utf-8", "surrogateescape")
+    if not TOKEN.fullmatch(name):
+        raise Misfit('invalid header name "{value}" in "{directive}" directive', arg)
+    return name
+
+
+def _lower_name(directive: Directive) -> bytes:
+    return field_name(directive.args[0]).lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardSettings:
+    """
+    The directives of every protocol; ``*`` is the protocol's prefix.  Times are seconds, sizes octets.
+
+    Args:
+        read_timeout: Between two reads of the answer, not for the whole of it.
+        next_upstream: Conditions on which another server is tried.
+        next_upstream_tries: 0: as many as there are servers.
+        next_upstream_timeout: Since the first try; 0.0: no limit.
+        buffer_size: What the head of an answer may take.
+        buffers: Number and size: how much of an answer is read ahead of the client.
+        hide_header, pass_header: Names in lower case.
+    """
+
+    prefix: ClassVar[str] = "*"
+
+    connect_timeout: float = setting("*_connect_timeout", duration, 60.0)
+    send_timeout: float = setting("*_send_timeout", duration, 60.0)
+    read_timeout: float = setting("*_read_timeout", duration, 60.0)
+    next_upstream: frozenset[str] = setting_args(
+        "*_next_upstream", _conditions, frozenset({"error", "timeout"})
+    )
+    next_upstream_tries: int = setting("*_next_upstream_tries", number, 0)
+    next_upstream_timeout: float = setting("*_next_upstream_timeout", duration, 0.0)
+    buffering: bool = setting("*_buffering", flag, True)
+    request_buffering: bool = setting("*_request_buffering", flag, True)
+    buffer_size: int = setting("*_buffer_size", _positive_size, 4096)
+    buffers: tuple[int, int] = setting_args("*_buffers", _buffers, (8, 4096), arity=(2, 2))
+    hide_header: tuple[bytes, ...] = setting_list("*_hide_header", _lower_name, (), arity=(1, 1))
+    pass_header: tuple[bytes, ...] = setting_list("*_pass_header", _lower_name, (), arity=(1, 1))
+    ignore_headers: frozenset[bytes] = setting_args("*_ignore_headers", _ignored, frozenset())
+    pass_request_headers: bool = setting("*_pass_request_headers", flag, True)
+    pass_request_body: bool = setting("*_pass_request_body", flag, True)
+    ignore_client_abort: bool = setting("*_ignore_client_abort", flag, False)
+    intercept_errors: bool = setting("*_intercept_errors", flag, False)
+    socket_keepalive: bool = setting("*_socket_keepalive", flag, False)
+
+    @property
+    def destination(self) -> Pass | None:
+        """The ``*_pass`` of this very location."""
+        raise NotImplementedError
+
+
+class UpstreamProtocol(Protocol):
+    """
+    How the requests of one location look to its servers, and their answers to the client.
+
+    Attributes:
+        name: "http" or "uwsgi".
+        keepalive: Whether a connection may serve more than one request.
+        chunks_requests: Whether a body may be sent without its length being known (framing CHUNKED).
+        method: Makes the method that goes to the server; None: the client's.
+        set_body: Makes the body that is sent instead of the client's; None: the client's.
+        passed: Those of ``server`` and ``date`` that may come from the server; if any, ask `adds_own`.
+        target: Says where a request goes; raises MalformedMessage (500) if that is nowhere.
+    """
+
+    name: str
+    settings: ForwardSettings
+    keepalive: bool
+    chunks_requests: bool
+    method: Callable[[Exchange], bytes] | None
+    set_body: Callable[[Exchange], bytes] | None
+    passed: Collection[bytes]
+    target: Callable[[Exchange], Target]
+
+    def encode_request(self, ex: Exchange, framing: Framing) -> bytes:
+        """
+        Return the head (or packet) of the request; its body follows as *framing* says.
+
+        Raises:
+            MalformedMessage: It can't be written; the status is the client's answer.
+        """
+
+    def parse_head(self, buf: bytes, method: bytes, searched: int = 0) -> ResponseHead | None:
+        """
+        Return the head at the start of *buf*, None if it is not complete.
+
+        Args:
+            buf: What the server has sent so far.
+            method: As sent to the server: the answer to HEAD has no body.
+            searched: Octets of *buf* that an earlier call has seen.
+
+        Raises:
+            MalformedMessage: It is no answer of this protocol, or larger than the buffer for it.
+        """
+
+    def client_fields(self, ex: Exchange, head: ResponseHead) -> bytes:
+        """Return the field block for the client, without what its connection decides (framing, Connection)."""
+
+    def adds_own(self, name: bytes, head: ResponseHead) -> bool:
+        """Return whether the proxy writes its own field *name* (``server`` or ``date``) into the answer."""
+
+
+def compile_hiding(
+    settings: ForwardSettings, hidden: Collection[bytes]
+) -> Callable[[ResponseHead], bytes]:
+    """
+    Return what makes the client's block of a head: hidden and hop-by-hop fields and repetitions removed.
+
+    Args:
+        settings: With ``*_hide_header`` and ``*_pass_header``.
+        hidden: What the protocol hides unless it is passed.
+    """
+    names = (set(hidden) | set(settings.hide_header)) - set(settings.pass_header)
+    remove = fields.removal([*_NEVER_COPIED, *names])
+
+    def visible(head: ResponseHead) -> bytes:
+        block = remove(head.block)
+        if head.connection_tokens:
+            block = fields.without(block, head.connection_tokens)
+        lowered = b"\n" + block.lower()
+        for name in _SINGLE:
+            if lowered.count(name) > 1:
+                return _first_of_each(block)
+        return block
+
+    return visible
+
+
+def _first_of_each(block: bytes) -> bytes:
+    """Return *block* with only the first of each field that may stand but once."""
+    seen: set[bytes] = set()
+    kept = []
+    for line in block.split(b"\r\n"):
+        name = b"\n" + line.partition(b":")[0].lower() + b":"
+        if name in _SINGLE:
+            if name in seen:
+                continue
+            seen.add(name)
+        kept.append(line)
+    return b"\r\n".join(kept)

@@ -1,0 +1,262 @@
+"""
+HTTP servers: ``proxy_pass`` and what belongs to it.
+
+The head that reaches a server is nginx's (M/proxy:ngx_http_proxy_create_request): the request line, the
+fields of ``proxy_set_header``, Host and framing, then the client's other fields as they came in.  On top of
+nginx, fields that the client's Connection names stay behind (RFC 9110 section 7.6.1), the framing fields
+always tell how the body is really sent, and an upgrade is passed on without being configured, unless it is
+to h2c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lbproxy.config.model import Location, MatchKind
+from lbproxy.config.parser import Directive
+from lbproxy.config.settings import Context, setting, setting_list
+from lbproxy.config.values import choice
+from lbproxy.errors import InvalidValue, MalformedMessage
+from lbproxy.http.exchange import Exchange
+from lbproxy.http.router import octets
+from lbproxy.http.template import Template
+from lbproxy.http.variables import VariableTable
+from lbproxy.protocols.forwarding import (
+    CONTROL_FIELDS,
+    TOKEN,
+    ForwardSettings,
+    compile_hiding,
+    field_name,
+)
+from lbproxy.protocols.redirect import Redirect, compile_redirects, parse_redirect
+from lbproxy.protocols.target import Pass, Target, http_pass
+from lbproxy.wire import fields, http1, uri
+from lbproxy.wire.body import CHUNKED, Framing
+from lbproxy.wire.http1 import ResponseHead
+
+_OWN_FIELDS = fields.HOP_BY_HOP | {b"host", b"content-length", b"expect"}
+"""Client's fields that are written anew or end here (M/proxy:ngx_http_proxy_headers)."""
+
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
+_HIDDEN = (b"date", b"server", b"x-pad", *CONTROL_FIELDS)
+_BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
+_NO_URI_PART = (
+    '"proxy_pass" cannot have URI part in location given by regular expression, or inside named location, '
+    'or inside "if" statement, or inside "limit_except" block'
+)
+
+FieldsOf = Callable[[Exchange], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SetField:
+    """One ``proxy_set_header``: a field of every request; none where the value is empty."""
+
+    name: bytes
+    value: Template
+
+
+def _set_field(directive: Directive) -> SetField:
+    name, value = directive.args
+    template = Template.parse(value)
+    if template.constant is not None and not fields.value_ok(template.constant):
+        message = 'invalid value in "proxy_set_header" directive'
+        raise InvalidValue(message, value.position, "a field has no control characters")
+    return SetField(field_name(name), template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings(ForwardSettings):
+    """
+    The directives of HTTP servers.
+
+    Args:
+        redirects: None given means ``default``.
+        method: Sent instead of the client's.
+        set_body: Sent instead of the client's body.
+    """
+
+    prefix: ClassVar[str] = "proxy"
+
+    destination: Pass | None = setting(
+        "proxy_pass", http_pass, None, contexts=Context.LOCATION, inherit=False
+    )
+    set_header: tuple[SetField, ...] = setting_list("proxy_set_header", _set_field, (), arity=(2, 2))
+    http_version: str = setting("proxy_http_version", choice("1.0", "1.1"), "1.1")
+    redirects: tuple[Redirect, ...] = setting_list("proxy_redirect", parse_redirect, (), arity=(1, 2))
+    method: Template | None = setting("proxy_method", Template.parse, None)
+    set_body: Template | None = setting("proxy_set_body", Template.parse, None)
+
+
+class HttpProtocol:
+    """
+    The HTTP of one location; see `UpstreamProtocol` for what it offers.
+
+    Raises:
+        InvalidValue: An unknown variable, or a URI part where the location can't have one.
+    """
+
+    name = "http"
+
+    def __init__(self, location: Location, settings: ProxySettings, table: VariableTable) -> None:
+        destination = settings.destination
+        assert destination is not None
+        self.settings = settings
+        self.keepalive = self.chunks_requests = settings.http_version == "1.1"
+        self.method = _compile_method(settings.method, table) if settings.method else None
+        self.set_body = settings.set_body.bind(table) if settings.set_body else None
+        self.passed = frozenset({b"server", b"date"}.intersection(settings.pass_header))
+        self.target = destination.compile(table)
+        self.encode_request = self._encoder(_compile_uri(location, destination, self.target), table)
+        self._visible = compile_hiding(settings, _HIDDEN)
+        self._redirects = compile_redirects(settings.redirects, destination.target, location.pattern, table)
+
+    def parse_head(self, buf: bytes, method: bytes, searched: int = 0) -> ResponseHead | None:
+        """See `UpstreamProtocol`."""
+        return http1.parse_response(buf, method, searched, self.settings.buffer_size)
+
+    def client_fields(self, ex: Exchange, head: ResponseHead) -> bytes:
+        """See `UpstreamProtocol`."""
+        block = self._visible(head)
+        return self._redirects(ex, block) if self._redirects else block
+
+    def adds_own(self, name: bytes, head: ResponseHead) -> bool:  # noqa: ARG002
+        """See `UpstreamProtocol`; what is passed on is not made up where the server had none, as in nginx."""
+        return name not in self.passed
+
+    def _host(self) -> FieldsOf | bytes:
+        destination, target_of = self.settings.destination, self.target
+        assert destination is not None
+        return destination.target.host_field if destination.target else lambda ex: target_of(ex).host_field
+
+    def _encoder(
+        self, uri_of: Callable[[Exchange], bytes], table: VariableTable
+    ) -> Callable[[Exchange, Framing], bytes]:
+        settings = self.settings
+        names = {rule.name.lower() for rule in settings.set_header}
+        rules = [rule for rule in settings.set_header if rule.name.lower() not in _FRAMING_FIELDS]
+        version = f" HTTP/{settings.http_version}\r\n".encode()
+        lead_of = _compile_fields(version, rules, None if b"host" in names else self._host(), table)
+        upgrades = settings.http_version == "1.1" and not names & {b"connection", b"upgrade"}
+        # a look-alike with underscores would be the same variable to an application
+        look_alikes = [name.replace(b"-", b"_") for name in names]
+        strip = fields.removal([*_OWN_FIELDS, *names, *look_alikes])
+        method_of, passes_fields = self.method, settings.pass_request_headers
+
+        def encode(ex: Exchange, framing: Framing) -> bytes:
+            head = ex.head
+            block = b""
+            if passes_fields:
+                block = strip(head.block)
+                if head.connection_tokens:
+                    block = fields.without(block, head.connection_tokens)
+            if framing >= 0:
+                block = b"Content-Length: %d\r\n%b" % (framing, block)
+            elif framing == CHUNKED:
+                block = b"Transfer-Encoding: chunked\r\n" + block
+            if head.upgrade is not None and upgrades:
+                block = b"Connection: upgrade\r\nUpgrade: %b\r\n%b" % (head.upgrade, block)
+            method = ex.method if method_of is None else method_of(ex)
+            return b"%b %b%b%b\r\n" % (method, uri_of(ex), lead_of(ex), block)
+
+        return encode
+
+
+def _compile_method(template: Template, table: VariableTable) -> Callable[[Exchange], bytes]:
+    value_of = template.bind(table)
+    if template.constant is not None and not TOKEN.fullmatch(template.constant):
+        raise InvalidValue('invalid method in "proxy_method" directive', template.position)
+
+    def method(ex: Exchange) -> bytes:
+        value = value_of(ex)
+        if not TOKEN.fullmatch(value):
+            raise MalformedMessage("proxy_method gives no method", status=500)
+        return value
+
+    return method
+
+
+def _compile_uri(
+    location: Location, destination: Pass, target_of: Callable[[Exchange], Target]
+) -> Callable[[Exchange], bytes]:
+    """Return what makes the request target: with a URI part, that part for the location's prefix."""
+    target = destination.target
+    if target is None:
+
+        def given(ex: Exchange) -> bytes:
+            text = target_of(ex).uri
+            return octets(text) if text else _same_uri(ex)
+
+        return given
+    if not target.uri:
+        return _same_uri
+    if location.kind in {MatchKind.REGEX, MatchKind.REGEX_NOCASE, MatchKind.NAMED}:
+        raise InvalidValue(_NO_URI_PART, destination.position)
+    start, skipped = octets(target.uri), len(octets(location.pattern))
+
+    def replaced(ex: Exchange) -> bytes:
+        path = start + _escaped(ex, ex.path[skipped:])
+        return b"%b?%b" % (path, ex.args) if ex.args else path
+
+    return replaced
+
+
+def _same_uri(ex: Exchange) -> bytes:
+    """Return the client's URI untouched or, once it was changed here, the new one escaped."""
+    path = ex.raw_path
+    if path is None:
+        path = uri.escape(ex.path)
+        return b"%b?%b" % (path, ex.args) if ex.args else path
+    return path if ex.args is None else b"%b?%b" % (path, ex.args)
+
+
+def _escaped(ex: Exchange, path: bytes) -> bytes:
+    """Return *path* escaped, unless the client had nothing escaped (r->quoted_uri)."""
+    return path if ex.raw_path is not None and b"%" not in ex.raw_path else uri.escape(path)
+
+
+def _compile_fields(
+    lead: bytes, rules: Sequence[SetField], host: FieldsOf | bytes | None, table: VariableTable
+) -> FieldsOf:
+    """
+    Return what makes *lead*, the configured fields in order and, unless None, a Host field with *host*.
+
+    Values can't leave their line, whatever a decoded variable brings; h2c is never asked for.
+    """
+    pieces: list[tuple[bytes, bytes, FieldsOf]] = []  # constant octets, then a name and what makes its value
+    for rule in rules:
+        value = rule.value.constant
+        if value is None:
+            value_of = rule.value.bind(table)
+            filtered = _no_h2c(value_of) if rule.name.lower() == b"upgrade" else value_of
+            pieces.append((lead, rule.name, filtered))
+            lead = b""
+        elif value:
+            lead += fields.line(rule.name, value)
+    if isinstance(host, bytes):
+        lead += fields.line(b"Host", host)
+    elif host is not None:
+        pieces.append((lead, b"Host", host))
+        lead = b""
+    if not pieces:
+        return lambda _: lead
+
+    def make(ex: Exchange) -> bytes:
+        made = []
+        for constant, name, value_of in pieces:
+            value = value_of(ex).translate(_BREAKS)
+            made.append(b"%b%b: %b\r\n" % (constant, name, value) if value else constant)
+        made.append(lead)
+        return b"".join(made)
+
+    return make
+
+
+def _no_h2c(value_of: FieldsOf) -> FieldsOf:
+    def filtered(ex: Exchange) -> bytes:
+        value = value_of(ex)
+        return b"" if b"h2c" in value.lower() else value
+
+    return filtered
