@@ -67,11 +67,20 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """One socket to listen on, with the options its `listen` directives agreed on."""
+    """
+    One socket to listen on, with the options its `listen` directives agreed on.
+
+    Args:
+        ipv6only: Whether a socket on an IPv6 address refuses IPv4 clients.
+        rcvbuf: Octets of SO_RCVBUF; 0: the system's choice.  *sndbuf*: the same of SO_SNDBUF.
+    """
 
     address: Address
     backlog: int = 511
     reuseport: bool = False
+    ipv6only: bool = True
+    rcvbuf: int = 0
+    sndbuf: int = 0
     position: Position
 
 
@@ -182,6 +191,7 @@ class Config(Settings):
 
     Args:
         listeners: Every socket once, in the order of the text.
+        upstreams: By name in lower case, as nginx compares them.
         directives: The tree after includes, for ``-T`` and the tools.
         ignored: Directives that only tune nginx, accepted without effect, in the order of the text.
         warnings: What deserves a word though it is not an error (nginx's ``[warn]`` lines).

@@ -8,7 +8,7 @@ The module that obeys a directive declares it beside its use::
         header_timeout: float = setting("client_header_timeout", duration, 60.0, contexts=HTTP_SERVER)
 
 and reads ``location.settings(ClientSettings).header_timeout``.  A level (http, server, location) that says
-nothing has the very object of the level above, so settings objects can be compared by identity and thousands of
+nothing has the very object of the level above: settings objects can be compared by identity, and thousands of
 locations cost nothing.
 """
 
@@ -179,7 +179,7 @@ def defaults(kinds: Iterable[type]) -> TypeMap:
 
 
 def inherited(outer: TypeMap) -> TypeMap:
-    """Return what a block inside one with settings *outer* starts from: ``inherit=False`` fields are reset."""
+    """Return what a block within *outer* starts from: fields with ``inherit=False`` have their defaults."""
     changed = {}
     for kind, values in outer.items():
         reset = {

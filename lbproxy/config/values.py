@@ -2,8 +2,8 @@
 Arguments to values: what a setting's parser is made of.
 
 Each takes an `Argument` and returns the very value the hot path uses, or raises `Misfit`, an `InvalidValue`
-that does not know yet which directive it is about; the settings mechanism tells it (nginx's messages name it in
-the middle).  Units: seconds, octets.
+that does not know yet which directive it is about; the settings mechanism tells it (nginx's messages name it
+in the middle).  Units: seconds, octets.
 """
 
 from __future__ import annotations

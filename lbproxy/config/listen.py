@@ -1,0 +1,150 @@
+"""
+The arguments of ``listen`` and ``server_name``.
+
+As src/http/ngx_http_core_module.c:ngx_http_core_listen and ngx_http_core_server_name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from lbproxy.config.addresses import Endpoint, Resolver, parse_endpoint, port_number, resolve
+from lbproxy.config.model import Address, ServerName
+from lbproxy.config.parser import Argument, Directive
+from lbproxy.config.regex import compile_regex
+from lbproxy.config.values import flag, size
+from lbproxy.errors import InvalidValue, Position, WrongContext
+
+DEFAULT_PORT = 80
+
+TUNING = ("deferred", "bind", "fastopen=", "setfib=", "accept_filter=", "so_keepalive=")
+"""Parameters of ``listen`` that only tune the socket: accepted without effect (a last "=" takes a value)."""
+
+UNSUPPORTED = ("ssl", "http2", "quic", "spdy", "proxy_protocol")
+
+
+@dataclass(slots=True)
+class Listen:
+    """
+    One ``listen`` directive.
+
+    Args:
+        options: Fields of `lbproxy.config.model.Listener` that it sets.
+        configures: It sets any option at all, so no other ``listen`` of the address may.
+    """
+
+    addresses: tuple[Address, ...]
+    position: Position
+    default: bool = False
+    configures: bool = False
+    options: dict[str, int | bool] = field(default_factory=dict)
+
+
+def parse_listen(directive: Directive, resolver: Resolver) -> Listen:
+    """
+    Parse ``listen address[:port] [parameters]``.
+
+    Raises:
+        InvalidValue: In nginx's words: ``invalid port in "x" of the "listen" directive``, ...
+    """
+    first, *parameters = directive.args
+    listen = Listen(_addresses(first, resolver), directive.position)
+    for parameter in parameters:
+        _apply(listen, parameter)
+    return listen
+
+
+def default_listen(position: Position, port: int) -> Listen:
+    """Return what a server without ``listen`` answers on: every IPv4 address."""
+    return Listen((Address("0.0.0.0", port),), position)  # noqa: S104 - nginx's default
+
+
+def _addresses(arg: Argument, resolver: Resolver) -> tuple[Address, ...]:
+    """Return the addresses of ``80``, ``*:80``, ``name:80``, ``[::]:80``, ``[::]:80-88``, ``unix:/path``."""
+    try:
+        endpoint, last_port = _split_range(arg.text)
+        if endpoint.host == "*":
+            endpoint = replace(endpoint, host="0.0.0.0")  # noqa: S104 - what "*" means
+        found = resolve(endpoint, DEFAULT_PORT, resolver)
+    except ValueError as error:
+        raise InvalidValue(f'{error} in "{arg.text}" of the "listen" directive', arg.position) from None
+    except LookupError:
+        message = f'host not found in "{arg.text}" of the "listen" directive'
+        raise InvalidValue(message, arg.position) from None
+    if last_port is None:
+        return found
+    return tuple(replace(one, port=port) for port in range(found[0].port, last_port + 1) for one in found)
+
+
+def _split_range(text: str) -> tuple[Endpoint, int | None]:
+    """Return the endpoint and, for ``8000-8010``, the last port of the range."""
+    last: int | None = None
+    head, dash, tail = text.rpartition("-")
+    if dash and tail.isdecimal() and head[-1:].isdecimal() and not text.startswith("unix:"):
+        text, last = head, port_number(tail)
+    endpoint = Endpoint("*", port_number(text, 0)) if text.isdecimal() else parse_endpoint(text, 0)
+    if last is not None and (endpoint.port is None or endpoint.port > last):
+        raise ValueError("invalid port range")
+    return endpoint, last
+
+
+def _apply(listen: Listen, arg: Argument) -> None:
+    """Put one parameter into *listen*."""
+    name, equals, value = arg.text.partition("=")
+    if arg.text in ("default_server", "default"):
+        listen.default = True
+        return
+    if name in UNSUPPORTED:
+        message = f'the "{name}" parameter of the "listen" directive is not supported by lbproxy'
+        raise InvalidValue(message, arg.position)
+    listen.configures = True
+    if arg.text == "reuseport":
+        listen.options["reuseport"] = True
+    elif name == "backlog" and equals:
+        if not value.isdecimal() or not 0 < int(value) < 1 << 31:
+            raise InvalidValue(f'invalid backlog "{value}"', arg.position)
+        listen.options["backlog"] = int(value)
+    elif name in ("rcvbuf", "sndbuf") and equals:
+        listen.options[name] = _octets(name, value, arg)
+    elif name == "ipv6only" and equals:
+        listen.options["ipv6only"] = flag(Argument(value, arg.position))
+    elif name + equals not in TUNING:
+        raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position)
+
+
+def _octets(name: str, value: str, arg: Argument) -> int:
+    try:
+        return size(Argument(value, arg.position))
+    except InvalidValue as error:
+        raise InvalidValue(f'invalid {name} "{value}"', arg.position, error.hint) from None
+
+
+def parse_server_name(arg: Argument, hostname: str) -> ServerName:
+    """
+    Parse one name of ``server_name``: exact, ``*.x``, ``x.*``, ``.x``, ``~regex`` or ``$hostname``.
+
+    Raises:
+        InvalidValue: ``server name "x" is invalid``, or a regular expression that is none.
+    """
+    text = arg.text
+    if text.startswith("~"):
+        if text == "~":
+            raise InvalidValue('empty regex in server name "~"', arg.position)
+        nocase = any("A" <= char <= "Z" for char in text)
+        return ServerName(text=text, regex=compile_regex(arg, text[1:], nocase=nocase))
+    if text == "$hostname":
+        return ServerName(text=hostname.lower())
+    labels = text.split(".")
+    if (text.startswith("*") and (len(text) < 3 or labels[0] != "*")) or text == ".":
+        raise InvalidValue(f'server name "{text}" is invalid', arg.position)
+    inner = text.removeprefix("*.") if text.startswith("*.") else text.removesuffix(".*")
+    if "*" in inner or ".." in text:
+        raise InvalidValue(f'invalid server name or wildcard "{text}"', arg.position, _wildcard_hint(text))
+    if "/" in text:
+        hint = "a name has neither a scheme nor a path"
+        raise WrongContext(f'server name "{text}" has suspicious symbols', arg.position, hint)
+    return ServerName(text=text.lower())
+
+
+def _wildcard_hint(text: str) -> str:
+    return 'a "*" stands for whole labels at the beginning or the end' if "*" in text else ""

@@ -1,0 +1,120 @@
+"""``location`` blocks (src/http/ngx_http_core_module.c:ngx_http_core_location)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lbproxy.config.model import Location, MatchKind
+from lbproxy.config.parser import Argument, Directive
+from lbproxy.config.reader import BlockReader
+from lbproxy.config.regex import compile_regex
+from lbproxy.config.settings import Context, TypeMap, inherited
+from lbproxy.errors import InvalidValue, WrongContext
+
+_MODIFIERS = {
+    "=": MatchKind.EXACT,
+    "^~": MatchKind.PREFIX_FINAL,
+    "~": MatchKind.REGEX,
+    "~*": MatchKind.REGEX_NOCASE,
+}
+_JOINED = ("=", "^~", "~*", "~")  # as the beginning of a single argument, the longer first
+_REGEX_KINDS = (MatchKind.REGEX, MatchKind.REGEX_NOCASE)
+
+
+def compile_locations(
+    reader: BlockReader, directives: Sequence[Directive], outer: TypeMap, parent: Location | None = None
+) -> tuple[Location, ...]:
+    """Return the locations of one block, without those whose heads are wrong; *reader* keeps the mistakes."""
+    found: list[Location] = []
+    base = inherited(outer)
+    for directive in directives:
+        with reader.catching():
+            location = _compile(reader, directive, base, parent)
+            found.append(location)
+    _check_duplicates(reader, found)
+    return tuple(found)
+
+
+def _compile(
+    reader: BlockReader, directive: Directive, base: TypeMap, parent: Location | None
+) -> Location:
+    """Return one location with all inside it; raises what is wrong with its head."""
+    kind, pattern = parse_head(directive)
+    argument = directive.args[-1]
+    regex = None
+    if kind in _REGEX_KINDS:
+        regex = compile_regex(argument, pattern, nocase=kind is MatchKind.REGEX_NOCASE)
+    if parent is not None:
+        _check_nesting(kind, pattern, argument, parent)
+    contents = reader.read(directive.block or (), Context.LOCATION, base)
+    location = Location(
+        kind=kind,
+        pattern=pattern,
+        regex=regex,
+        script=tuple(contents.script),
+        position=directive.position,
+        merged=contents.merged,
+    )
+    inner = contents.named("location")
+    if not inner:
+        return location
+    return Location(
+        kind=kind,
+        pattern=pattern,
+        regex=regex,
+        locations=compile_locations(reader, inner, contents.merged, location),
+        script=location.script,
+        position=location.position,
+        merged=location.merged,
+    )
+
+
+def parse_head(directive: Directive) -> tuple[MatchKind, str]:
+    r"""
+    Return how a location matches, and against what: ``= /a``, ``=/a``, ``/a``, ``~* \.png$``, ``@name``.
+
+    Raises:
+        InvalidValue: ``invalid location modifier "x"``.
+    """
+    if len(directive.args) == 2:
+        modifier, pattern = directive.args
+        if modifier.text not in _MODIFIERS:
+            message = f'invalid location modifier "{modifier.text}"'
+            raise InvalidValue(message, modifier.position, f"there are {', '.join(_MODIFIERS)}")
+        return _MODIFIERS[modifier.text], pattern.text
+    text = directive.args[0].text
+    if text.startswith("@"):
+        return MatchKind.NAMED, text
+    for modifier_text in _JOINED:
+        if text.startswith(modifier_text):
+            return _MODIFIERS[modifier_text], text.removeprefix(modifier_text)
+    return MatchKind.PREFIX, text
+
+
+def _check_nesting(kind: MatchKind, pattern: str, argument: Argument, parent: Location) -> None:
+    """Refuse what nginx refuses inside a location."""
+    if parent.kind in (MatchKind.EXACT, MatchKind.NAMED):
+        what = "exact" if parent.kind is MatchKind.EXACT else "named"
+        message = f'location "{pattern}" cannot be inside the {what} location "{parent.pattern}"'
+        raise WrongContext(message, argument.position)
+    if kind is MatchKind.NAMED:
+        raise WrongContext(f'named location "{pattern}" can be on the server level only', argument.position)
+    if kind not in _REGEX_KINDS and not pattern.startswith(parent.pattern):
+        message = f'location "{pattern}" is outside location "{parent.pattern}"'
+        hint = f'it has to begin with "{parent.pattern}"' if parent.kind not in _REGEX_KINDS else ""
+        raise WrongContext(message, argument.position, hint)
+
+
+def _check_duplicates(reader: BlockReader, locations: Sequence[Location]) -> None:
+    """Refuse two exact or two prefix locations of the same text; of two named ones the first is used."""
+    seen: dict[tuple[str, str], Location] = {}
+    for location in locations:
+        if location.kind in _REGEX_KINDS:
+            continue
+        group = "prefix" if location.kind is MatchKind.PREFIX_FINAL else location.kind.name.lower()
+        first = seen.setdefault((group, location.pattern), location)
+        if first is location:
+            continue
+        with reader.catching():
+            hint = f"the first one is in line {first.position.line} of {first.position.source.name}"
+            raise WrongContext(f'duplicate location "{location.pattern}"', location.position, hint)

@@ -1,0 +1,227 @@
+"""
+nginx's other directives: those that only tune nginx, and those whose work lbproxy does not do.
+
+The line between them: a directive without which every client still gets the same answer, and nobody sees more
+than he should, is ignored and listed by ``lbproxy -t``.  Anything else is refused, except with an argument
+that turns it off.  A directive that lbproxy obeys needs no row here; its settings class comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from lbproxy.config.settings import EVERY_LEVEL, HTTP_SERVER, Context
+
+_MAIN = Context.MAIN
+_EVENTS = Context.EVENTS
+_HTTP = Context.HTTP
+_UPSTREAM = Context.UPSTREAM
+
+
+def _table(*groups: tuple[Context, str]) -> Mapping[str, Context]:
+    """Return name -> contexts from groups of names separated by blanks."""
+    return MappingProxyType({name: contexts for contexts, names in groups for name in names.split()})
+
+
+def _family(prefixes: Iterable[str], names: str) -> str:
+    """Return ``prefix_name`` for every prefix and name."""
+    return " ".join(f"{prefix}_{name}" for prefix in prefixes for name in names.split())
+
+
+_GATEWAYS = ("proxy", "uwsgi", "fastcgi", "scgi", "grpc", "memcached")
+_ABSENT_GATEWAYS = ("fastcgi", "scgi", "grpc", "memcached")
+
+IGNORED: Mapping[str, Context] = _table(
+    # processes: placement, limits and tools of nginx itself
+    (
+        _MAIN,
+        """worker_cpu_affinity worker_priority worker_rlimit_core working_directory timer_resolution
+        lock_file debug_points env thread_pool pcre_jit ssl_engine ssl_object_cache_inheritable
+        load_module quic_bpf google_perftools_profiles""",
+    ),
+    (
+        _EVENTS,
+        """use multi_accept accept_mutex accept_mutex_delay worker_aio_requests debug_connection
+        epoll_events devpoll_changes devpoll_events kqueue_changes kqueue_events rtsig_signo""",
+    ),
+    # how octets get in and out
+    (
+        EVERY_LEVEL,
+        """sendfile sendfile_max_chunk tcp_nopush aio aio_write directio directio_alignment output_buffers
+        postpone_output read_ahead send_lowat subrequest_output_buffer_size msie_padding msie_refresh
+        keepalive_disable keepalive_min_timeout client_body_in_single_buffer client_body_temp_path
+        limit_rate_after max_ranges""",
+    ),
+    (HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),
+    # sizes of hash tables
+    (
+        _HTTP,
+        """server_names_hash_max_size server_names_hash_bucket_size variables_hash_max_size
+        variables_hash_bucket_size map_hash_max_size map_hash_bucket_size""",
+    ),
+    (EVERY_LEVEL, "types_hash_max_size types_hash_bucket_size"),
+    # files, which lbproxy does not serve
+    (
+        EVERY_LEVEL,
+        """open_file_cache open_file_cache_errors open_file_cache_events open_file_cache_min_uses
+        open_file_cache_valid open_log_file_cache disable_symlinks etag if_modified_since
+        autoindex_exact_size autoindex_format autoindex_localtime min_delete_depth create_full_put_path
+        dav_access gzip_static""",
+    ),
+    # names are resolved at load, by the system
+    (EVERY_LEVEL | _UPSTREAM, "resolver resolver_timeout"),
+    # what is logged beside the requests
+    (EVERY_LEVEL | Context.IF, "log_not_found log_subrequest rewrite_log uninitialized_variable_warn"),
+    # compression: clients get the same content, uncompressed
+    (
+        EVERY_LEVEL,
+        """gzip gzip_buffers gzip_comp_level gzip_disable gzip_hash gzip_http_version gzip_min_length
+        gzip_no_buffer gzip_proxied gzip_types gzip_vary gzip_window gunzip_buffers brotli
+        brotli_buffers brotli_comp_level brotli_min_length brotli_static brotli_types brotli_window""",
+    ),
+    # parameters of things that are refused themselves, so without effect alone
+    (
+        EVERY_LEVEL,
+        """addition_types auth_basic_user_file auth_delay auth_request_set charset_types override_charset
+        image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen
+        image_filter_transparency image_filter_webp_quality limit_conn_dry_run limit_conn_log_level
+        limit_conn_status limit_req_dry_run limit_req_log_level limit_req_status mirror_request_body
+        mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame real_ip_header real_ip_recursive
+        referer_hash_bucket_size referer_hash_max_size satisfy ssi_last_modified ssi_min_file_chunk
+        ssi_silent_errors ssi_types ssi_value_length sub_filter_last_modified sub_filter_once
+        sub_filter_types userid_domain userid_expires userid_flags userid_mark userid_name userid_p3p
+        userid_path userid_service xml_entities xslt_last_modified xslt_param xslt_string_param
+        xslt_types""",
+    ),
+    (_HTTP, "limit_conn_zone limit_req_zone limit_zone perl_modules"),
+    # TLS and later versions of HTTP; ``listen ... ssl`` and ``http2 on`` are refused where they stand
+    (
+        HTTP_SERVER,
+        """ssl_buffer_size ssl_certificate ssl_certificate_cache ssl_certificate_compression
+        ssl_certificate_key ssl_ciphers ssl_client_certificate ssl_conf_command ssl_crl ssl_dhparam
+        ssl_early_data ssl_ecdh_curve ssl_key_log ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder
+        ssl_password_file ssl_prefer_server_ciphers ssl_protocols ssl_reject_handshake
+        ssl_session_cache ssl_session_ticket_key ssl_session_tickets ssl_session_timeout ssl_stapling
+        ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate
+        ssl_verify_client ssl_verify_depth http2_body_preread_size http2_chunk_size http2_idle_timeout
+        http2_max_concurrent_pushes http2_max_concurrent_streams http2_max_field_size
+        http2_max_header_size http2_max_requests http2_push_preload http2_recv_buffer_size
+        http2_recv_timeout http3_hq http3_max_concurrent_streams http3_stream_buffer_size
+        quic_active_connection_id_limit quic_gso quic_host_key quic_retry proxy_protocol_timeout""",
+    ),
+    # memory and temporary files of upstream answers, and the cache's parameters
+    (
+        EVERY_LEVEL,
+        _family(
+            _GATEWAYS,
+            """bind_dynamic buffers buffer_size busy_buffers_size cache_background_update cache_bypass
+            cache_key cache_lock cache_lock_age cache_lock_timeout cache_max_range_offset cache_methods
+            cache_min_uses cache_path cache_purge cache_revalidate cache_use_stale cache_valid
+            cache_convert_head headers_hash_bucket_size headers_hash_max_size max_temp_file_size
+            no_cache send_lowat socket_keepalive store_access temp_file_write_size temp_path""",
+        ),
+    ),
+    # TLS to servers: a target that would need it is refused where it stands
+    (
+        EVERY_LEVEL,
+        _family(
+            ("proxy", "uwsgi", "grpc"),
+            """ssl_certificate ssl_certificate_cache ssl_certificate_key ssl_ciphers ssl_conf_command
+            ssl_crl ssl_key_log ssl_name ssl_password_file ssl_protocols ssl_server_name
+            ssl_session_reuse ssl_trusted_certificate ssl_verify ssl_verify_depth""",
+        ),
+    ),
+    # gateways that lbproxy does not speak: their ``_pass`` is refused, the rest says nothing alone
+    (
+        EVERY_LEVEL,
+        _family(
+            _ABSENT_GATEWAYS,
+            """bind buffering catch_stderr connect_timeout force_ranges gzip_flag hide_header
+            ignore_client_abort ignore_headers index intercept_errors keep_conn limit_rate
+            next_upstream next_upstream_timeout next_upstream_tries param pass_header pass_request_body
+            pass_request_headers read_timeout request_buffering send_timeout set_header split_path_info
+            store""",
+        ),
+    ),
+    # upstream: shared state (every worker has its own), and the old hash module's choices
+    (_UPSTREAM, "zone hash_method hash_again"),
+)
+"""Accepted without effect: name -> contexts."""
+
+
+def _refused(*groups: tuple[tuple[str, ...], str]) -> Mapping[str, tuple[str, ...]]:
+    """Return name -> harmless first arguments from groups of names separated by blanks."""
+    return MappingProxyType({name: harmless for harmless, names in groups for name in names.split()})
+
+
+UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
+    # other kinds of servers
+    ((), "stream mail"),
+    # who may see what
+    ((), "deny limit_req limit_conn limit_except set_real_ip_from internal"),
+    (("all",), "allow"),
+    (("off",), "auth_basic auth_request auth_jwt auth_http"),
+    (
+        (),
+        """secure_link secure_link_md5 secure_link_secret valid_referers access_by_lua_file ssl_fallback""",
+    ),
+    # requests that are changed or answered otherwise
+    (
+        (),
+        """if rewrite break map geo geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive""",
+    ),
+    (
+        (),
+        """split_clients perl perl_set perl_require js_content js_import js_set try_files root alias
+        index""",
+    ),
+    (
+        (),
+        """random_index empty_gif flv mp4 f4f hls stub_status status api post_action browser
+        ancient_browser""",
+    ),
+    (
+        (),
+        """modern_browser ancient_browser_value modern_browser_value memcached_pass fastcgi_pass
+        scgi_pass""",
+    ),
+    ((), "grpc_pass tunnel_pass fastcgi_upstream redirect early_hints server_name_in_tls"),
+    (("off",), "autoindex dav_methods dav_ext_methods ssi mirror recursive_error_pages gunzip"),
+    (("0", "none"), "limit_rate slice"),
+    # answers that are changed
+    (
+        (),
+        """add_header add_trailer add_before_body add_after_body sub_filter xslt_stylesheet
+        source_charset charset_map""",
+    ),
+    ((), "add_header_inherit add_trailer_inherit"),
+    (("off",), "charset expires userid image_filter concat"),
+    # transports
+    (("off",), "ssl http2 http3 http2_push spdy proxy_protocol client_body_in_file_only"),
+    # talking to servers
+    (
+        ("off",),
+        _family(("proxy", "uwsgi"), "bind cache store force_ranges pass_trailers")
+        + " fastcgi_cache scgi_cache proxy_cookie_domain proxy_cookie_path proxy_cookie_flags",
+    ),
+    (("0",), _family(("proxy", "uwsgi"), "limit_rate")),
+    (
+        (),
+        _family(
+            ("proxy", "uwsgi"),
+            """buffering connect_timeout hide_header http_version ignore_client_abort ignore_headers
+            intercept_errors method next_upstream next_upstream_timeout next_upstream_tries param pass
+            pass_header pass_request_body pass_request_headers read_timeout redirect request_buffering
+            request_dynamic send_timeout set_body set_header modifier1 modifier2 string""",
+        ),
+    ),
+    # upstream
+    (
+        (),
+        """sticky sticky_cookie_insert queue ntlm state check check_http_send check_http_expect_alive
+        check_keepalive_requests check_shm_size check_status health_check match upstream_conf jvm_route
+        session_log session_log_zone resolver_group upstream_show dynamic_upstream""",
+    ),
+)
+"""Refused, since lbproxy would serve something else: name -> first arguments that mean "not at all"."""
