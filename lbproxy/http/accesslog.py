@@ -43,7 +43,15 @@ def _hexadecimal(match: re.Match[bytes]) -> bytes:
     return b"\\x%02X" % match[0][0]
 
 
-_SHORT = {b'"': b'\\"', b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t", b"\b": b"\\b", b"\f": b"\\f"}
+_SHORT = {
+    b'"': b'\\"',
+    b"\\": b"\\\\",
+    b"\n": b"\\n",
+    b"\r": b"\\r",
+    b"\t": b"\\t",
+    b"\b": b"\\b",
+    b"\f": b"\\f",
+}
 
 
 def _json(match: re.Match[bytes]) -> bytes:
@@ -51,7 +59,7 @@ def _json(match: re.Match[bytes]) -> bytes:
 
 
 def _escaping(missing: bytes, harmful: bytes, show: Callable[[re.Match[bytes]], bytes]) -> Escaping:
-    """Return an escaping that replaces each octet of the character class *harmful* by what *show* makes of it."""
+    """Return an escaping that replaces each octet of the class *harmful* by what *show* makes of it."""
     pattern = re.compile(harmful)
     harmless = pattern.sub(b"", bytes(range(256)))
     return Escaping(missing, harmless, lambda value: pattern.sub(show, value))

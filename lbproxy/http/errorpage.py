@@ -104,8 +104,8 @@ class ErrorTarget:
 
     Attributes:
         response: As in `ErrorPage`.
-        uri: Its URI for an exchange: ``/path?args`` (redirect inside, as GET unless HEAD), ``@name`` (likewise,
-            but method and URI stay), or a URL for the client.
+        uri: Its URI for an exchange: ``/path?args`` (redirect inside, as GET unless HEAD), ``@name`` (the
+            same, but method and URI stay), or a URL for the client.
     """
 
     __slots__ = ("response", "uri")

@@ -93,7 +93,8 @@ class Exchange:
         upstream_name: $proxy_host: the upstream's name, or host:port as written in the address of the action.
         response: The head that the last server sent; None for answers made here.
         status: What the client was (or would have been) told; 0 until decided.
-        forced_status: What the client is told whatever a server says (``error_page 404 =200 /x``); 0: nothing forced.
+        forced_status: What the client is told whatever a server says (``error_page 404 =200 /x``); 0: nothing
+            forced.
         sent_fields: Field block of the answer's head as it went to the client; b"" until then.
         head_length: Octets of the answer's head that went to the client.
         bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
@@ -106,11 +107,10 @@ class Exchange:
     """
 
     __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures",
-                 "client", "completed", "content_length", "finished", "forced_status", "head", "head_length", "host",
-                 "keep_alive",
-                 "location", "logged_at", "method", "path", "pipelined", "raw_path", "redirects",
-                 "request_length", "response", "sent_fields", "server", "started", "status", "upstream_name",
-                 "values")
+                 "client", "completed", "content_length", "finished", "forced_status", "head", "head_length",
+                 "host", "keep_alive", "location", "logged_at", "method", "path", "pipelined", "raw_path",
+                 "redirects", "request_length", "response", "sent_fields", "server", "started", "status",
+                 "upstream_name", "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
