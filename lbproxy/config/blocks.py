@@ -1,8 +1,8 @@
 """
 Directives to a `Config`: the structural blocks, everything in them typed, merged and checked.
 
-A file may be a whole nginx.conf, or a bare fragment as in a conf.d folder: without an ``http`` block, what may
-stand in http may stand outside every block, beside the main directives.
+A file may be a whole nginx.conf, or a bare fragment as in a conf.d folder: without an ``http`` block, what
+belongs in http may stand outside every block, beside the main directives.
 """
 
 from __future__ import annotations
