@@ -84,7 +84,7 @@ def exchange(
         peer: Who asks; `client` unless given.
     """
     line = b"%b %b HTTP/1.%d" % (method, target, version % 10)
-    head = RequestHead(line, method, target, version, fields, len(line) + len(fields) + 4)
+    head = RequestHead(line, method, target, version, fields, size=len(line) + len(fields) + 4)
     ex = Exchange(peer or client(), head, server or virtual_server(), 100.0)
     ex.host = b"example.com"
     ex.path = uri.normalise(ex.raw_path or b"")
@@ -97,4 +97,4 @@ def exchange(
 
 def response(status: int = 200, fields: bytes = b"") -> ResponseHead:
     """Return the head of a server's answer."""
-    return ResponseHead(status, b"OK", 11, fields, 17 + len(fields))
+    return ResponseHead(status, b"OK", 11, fields, size=17 + len(fields))
