@@ -1,9 +1,9 @@
 """
-Message bodies: which rule delimits one (RFC 9112 section 6), and decoders for the three rules (sections 6 and 7).
+Message bodies: which rule delimits one (RFC 9112 section 6), and decoders for the three rules (6 and 7).
 
-A decoder takes octets in any portions: what comes out, and whether the body is refused, does not depend on how they
-were cut.  Nothing here is copied through: chunk extensions and trailers end here, and a chunk's size line is written
-anew by `encode_chunk`.
+A decoder takes octets in any portions: what comes out, and whether the body is refused, does not depend on
+how they were cut.  Nothing here is copied through: chunk extensions and trailers end here, and a chunk's size
+line is written anew by `encode_chunk`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lbproxy.errors import MalformedMessage
-from lbproxy.wire.grammar import TOKEN, field_lines
+from lbproxy.wire.grammar import TOKEN, VALUE, field_lines
 
 Framing = int
 """How long a body is: ``>= 0`` a Content-Length in octets, or one of the three constants."""
@@ -143,6 +143,7 @@ class LengthDecoder:
         self.surplus = b""
 
     def feed(self, data: bytes) -> bytes:
+        """Return what of *data* belongs to the body."""
         left = self._left - len(data)
         if left > 0:
             self._left = left
@@ -155,6 +156,7 @@ class LengthDecoder:
         return data
 
     def eof(self) -> None:
+        """Refuse a body that is cut off."""
         if not self.done:
             raise MalformedMessage(f"body cut off, {self._left} octets missing")
 
@@ -169,9 +171,11 @@ class UntilCloseDecoder:
         self.surplus = b""
 
     def feed(self, data: bytes) -> bytes:
+        """Return *data*: all of it belongs to the body."""
         return data
 
     def eof(self) -> None:
+        """Note that this was the regular end."""
         self.done = True
 
 
@@ -184,12 +188,12 @@ class _Part(enum.Enum):
     TRAILERS = enum.auto()
 
 
-# RFC 9112 7.1: chunk-size [ chunk-ext ] CRLF.  Blanks behind the size are no part of the grammar, but h11 and nginx
-# take them (old servers padded the size); 16 digits and 63 bits instead of any number.
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16}+)[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?+\r\n")
-_SIZE_BEGUN = re.compile(rb"(?:[0-9A-Fa-f]{1,16}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?+\r?+)?+")
+# RFC 9112 7.1: chunk-size [ chunk-ext ] CRLF.  Blanks behind the size are no part of the grammar, but h11 and
+# nginx take them (old servers padded the size); 16 digits and 63 bits instead of any number.
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16}+)[ \t]*+(?:;" + VALUE + rb")?+\r\n")
+_SIZE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,16}+[ \t]*+(?:;" + VALUE + rb")?+\r?+")
 _TRAILER_BLOCK = re.compile(field_lines(TOKEN))
-_TRAILER_BEGUN = re.compile(field_lines(TOKEN) + rb"(?:\r|" + TOKEN + rb"(?::[\t\x20-\x7e\x80-\xff]*+\r?+)?+)?+")
+_TRAILER_BEGUN = re.compile(field_lines(TOKEN) + rb"(?:\r|" + TOKEN + rb"(?::" + VALUE + rb"\r?+)?+)?+")
 
 
 class ChunkedDecoder:
@@ -216,6 +220,7 @@ class ChunkedDecoder:
         self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
+        """Return the payload of the chunks in *data*, joined."""
         if self.done:
             self.surplus += data
             return b""
@@ -243,6 +248,7 @@ class ChunkedDecoder:
         return payload[0] if len(payload) == 1 else b"".join(payload)
 
     def eof(self) -> None:
+        """Refuse a body whose last chunk, or the empty line behind it, is missing."""
         if not self.done:
             raise MalformedMessage("chunked body cut off")
 
@@ -273,7 +279,7 @@ class ChunkedDecoder:
         return at + len(found)
 
     def _trailers(self, data: bytes, at: int) -> int:
-        """Read the trailer section (RFC 9112 7.1.2) with the empty line behind it, or keep what there is of it."""
+        """Read the trailer section (RFC 9112 7.1.2) and the empty line behind it, or keep what there is."""
         end = at + self._trailer_limit
         block = _TRAILER_BLOCK.match(data, at, end)
         stop = block.end() if block else at

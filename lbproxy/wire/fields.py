@@ -1,8 +1,8 @@
 """
 Field blocks: ``Name: value`` lines, each ended by CRLF, as the head codecs have validated them.
 
-A block is kept as the octets it came in; what must not go on is cut out of it in one substitution (RFC 9110 section
-7.6.1), and a list of fields is made only when somebody asks.  Names handed in and out are lower case.
+A block is kept as the octets it came in; what must not go on is cut out of it in one substitution (RFC 9110
+section 7.6.1), and a list of fields is made only when somebody asks.  Names handed in and out are lower case.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from lbproxy.wire.grammar import OWS
 
 Field = tuple[bytes, bytes]
 
-# RFC 9110 7.6.1 and 6.5.1: fields about one connection only.  Expect and Proxy-Authorization are end-to-end for a
-# reverse proxy's purposes, as in nginx.
+# RFC 9110 7.6.1 and 6.5.1: fields about one connection only.  Expect and Proxy-Authorization are end-to-end
+# for a reverse proxy's purposes, as in nginx.
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
@@ -25,7 +25,7 @@ _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
 
 
 def parse_block(block: bytes) -> list[Field]:
-    """Return the (lower-case name, value without surrounding whitespace) pairs of a validated *block*, in order."""
+    """Return the (lower-case name, value without outer whitespace) pairs of a validated *block*, in order."""
     return [(name.lower(), value.strip(OWS)) for name, value in _LINE.findall(block)]
 
 
@@ -43,7 +43,8 @@ def join(fields: Iterable[Field], name: bytes, sep: bytes) -> bytes | None:
     """
     Return all values of *name* joined by *sep* in order (RFC 9110 5.3), None where there is none.
 
-    Cookie joins with ``; `` (RFC 9113 8.2.3), everything else that may repeat with ``, ``; Set-Cookie never joins.
+    Cookie joins with ``; `` (RFC 9113 8.2.3), everything else that may repeat with ``, ``; Set-Cookie never
+    joins.
     """
     values = [value for found, value in fields if found == name]
     return sep.join(values) if values else None
@@ -53,7 +54,8 @@ def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
     """
     Return a function that removes every line of a block whose name is one of *names*.
 
-    For names known from the configuration: compiling costs far more than one use.  See `without` for the others.
+    For names known from the configuration: compiling costs far more than one use.  See `without` for the
+    others.
 
     Args:
         names: In any letter case; ``x-accel-*`` stands for every name that begins so.
@@ -73,7 +75,7 @@ def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
 
 
 def without(block: bytes, names: Collection[bytes]) -> bytes:
-    """Return *block* without the lines named in *names* (lower case); for names that a message brought along."""
+    """Return *block* without the lines named in *names* (lower case): for names that messages bring."""
     if not names:
         return block
     lines = block.split(b"\r\n")

@@ -1,8 +1,8 @@
 """
 What a message's head says: `RequestHead` and `ResponseHead`, made by the parsers in http1 and uwsgi.
 
-The start line is parsed, the framing decided, the field block validated and kept as octets; the list of fields is
-made when somebody asks for it.
+The start line is parsed, the framing decided, the field block validated and kept as octets; the list of
+fields is made when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class RequestHead(Head):
 
     Attributes:
         line: The request line as received, without its end ($request).
-        method, target: As received; the target in origin-form, in absolute-form with a valid authority, or ``*``.
+        method, target: As received; the target in origin-form, in absolute-form with a valid authority, or
+            ``*``.
         version: 10 or 11.
         block: The field lines that were not dropped, validated, names as received, each ended by CRLF.
         host: The value of the Host field, valid; None only in HTTP/1.0.
@@ -89,15 +90,18 @@ class RequestHead(Head):
         content_length: The announced length in plain digits, None where there is none.
         keep_alive: The client would use the connection again.
         expect_continue: The client waits for 100 (Continue).
-        upgrade: The protocols it would switch to, where Connection names Upgrade; None when h2c is among them.
+        upgrade: The protocols it would switch to, where Connection names Upgrade; None when h2c is among
+            them.
         connection_tokens: Other field names in Connection, lower case; none that is in `HOP_BY_HOP` anyway.
         size: Octets of the head as received, with blank lines before it and its end.
     """
 
-    __slots__ = ("connection_tokens", "content_length", "expect_continue", "framing", "host", "keep_alive", "line",
-                 "method", "size", "target", "upgrade", "version")
+    __slots__ = ("connection_tokens", "content_length", "expect_continue", "framing", "host", "keep_alive",
+                 "line", "method", "size", "target", "upgrade", "version")
 
-    def __init__(self, line: bytes, method: bytes, target: bytes, version: int, block: bytes, size: int) -> None:
+    def __init__(
+        self, line: bytes, method: bytes, target: bytes, version: int, block: bytes, *, size: int
+    ) -> None:
         self.line, self.method, self.target, self.version = line, method, target, version
         self.block, self.size = block, size
         self._fields = None
@@ -151,6 +155,7 @@ def read_connection(head: RequestHead | ResponseHead, value: bytes, upgrade: byt
     Set what the Connection field says (RFC 9110 7.6.1, RFC 9112 9.3) in *head*.
 
     Args:
+        head: The head that has these fields.
         value: All Connection values, joined by commas.
         upgrade: All Upgrade values, joined by commas; None where there is none.
     """

@@ -1,21 +1,23 @@
 """
 Heads of HTTP/1 messages: recognise the common ones, ask h11 about the others.
 
-A head that one expression recognises (upper-case method, CRLF everywhere, nothing odd in a name or a value) costs a
-few microseconds.  Anything else goes the slow way: bare LF becomes CRLF, fields that nginx would drop are dropped,
-and h11 judges what is left.  So whatever gets through is grammar to h11 as well; on top of h11 this module refuses
+A head that one expression recognises (upper-case method, CRLF everywhere, nothing odd in a name or a value)
+costs a few microseconds.  Anything else goes the slow way: bare LF becomes CRLF, fields that nginx would drop
+are dropped, and h11 judges what is left.  So whatever gets through is grammar to h11 as well; on top of h11
+this module refuses
 
 * lower-case methods, CONNECT and TRACE (405), versions other than HTTP/1.x (505),
 * line folding, control characters in values, names that are neither tokens nor droppable,
 * an invalid Host, repeats of fields that may stand once (nginx: ngx_http_process_unique_header_line),
 * everything that `lbproxy.wire.body` does not read as exactly one framing.
 
-h11 never sees a field with an invalid but visible name, which is dropped while *ignore_invalid* holds, and blank
-lines before a request.  Those two apart, nothing that h11 refuses gets through.
+h11 never sees a field with an invalid but visible name, which is dropped while *ignore_invalid* holds, and
+blank lines before a request.  Those two apart, nothing that h11 refuses gets through.
 
-Both parsers take the octets received so far and are called again with more.  The order of the checks makes the
-verdict the same however the octets were cut: each check that an incomplete head can fail comes first on a complete
-one as well.
+Both parsers take the octets received so far and are called again with more.  The order of the checks makes
+the
+verdict the same however the octets were cut: each check that an incomplete head can fail comes first on a
+complete one as well.
 """
 
 from __future__ import annotations
@@ -49,15 +51,15 @@ _REQUEST_TOKENS = _request_pattern(grammar.TOKEN)
 _REQUEST_LINE = re.compile(_LINE)
 _OTHER_VERSION = re.compile(grammar.METHOD + rb" " + grammar.TARGET + rb" HTTP/[2-9]\.[0-9]")
 
-# The fields that a request's reading depends on, and those nginx takes once only.  Two letters tell most lines apart.
+# The fields that a request's reading depends on, and those nginx takes once only.  The first two letters tell
+# most other lines apart.
 _REQUEST_FIELDS = re.compile(
-    rb"\n(?=[HCTEUAIhcteuai][ORXPUFNorxpufn])(?i:(host|con(?:nection|tent-(?:length|range))|transfer-encoding|expect"
-    rb"|upgrade|authorization|if-(?:match|none-match|modified-since|unmodified-since|range))):[ \t]*+([^\r]*+)"
+    rb"\n(?=[HCTEUAIhcteuai][ORXPUFNorxpufn])"
+    rb"(?i:(host|con(?:nection|tent-(?:length|range))|transfer-encoding|expect|upgrade|authorization"
+    rb"|if-(?:match|none-match|modified-since|unmodified-since|range))):[ \t]*+([^\r]*+)"
 )
-_RESPONSE = re.compile(
-    rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (" + grammar.VALUE + rb"))?+\r\n(" + grammar.field_lines(grammar.TOKEN)
-    + rb")\r\n"
-)
+_STATUS_LINE = rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (" + grammar.VALUE + rb"))?+\r\n"
+_RESPONSE = re.compile(_STATUS_LINE + rb"(" + grammar.field_lines(grammar.TOKEN) + rb")\r\n")
 _RESPONSE_FIELDS = re.compile(
     rb"\n(?=[CTUctu][ORPorp])(?i:(con(?:nection|tent-length)|transfer-encoding|upgrade)):[ \t]*+([^\r]*+)"
 )
@@ -75,6 +77,7 @@ def parse_request(buf: bytes, limits: HeadLimits, searched: int = 0) -> RequestH
 
     Args:
         buf: What the client has sent since its last request; whatever follows the head is left alone.
+        limits: Bounds, and what to do with names that nginx calls invalid.
         searched: How many octets of *buf* an earlier call has seen, which found no end.
 
     Returns:
@@ -152,7 +155,7 @@ def _longest_field(head: bytes) -> int:
 def _read_request(match: re.Match[bytes], size: int) -> RequestHead:
     """Make the head from a *match* of one of the request patterns; raise for what it must not say."""
     line, method, target, minor, block = match.groups()
-    head = RequestHead(line, method, target, 10 if minor == b"0" else 11, block, size)
+    head = RequestHead(line, method, target, 10 if minor == b"0" else 11, block, size=size)
     found: dict[bytes, bytes] = {}
     for name, value in _REQUEST_FIELDS.findall(match.string, match.end(1), match.end(5)):
         key, text = name.lower(), value.rstrip(grammar.OWS)
@@ -211,6 +214,7 @@ def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65
 
     Args:
         buf: What the server has sent since its last answer.
+        method: Of the request; an answer to HEAD has no body.
         searched: How many octets of *buf* an earlier call has seen, which found no end.
         limit: Octets that the head may have.
 
@@ -246,6 +250,9 @@ def recognise(
 
     Args:
         pattern: Must match the head from its first octet to the empty line.
+        buf: As for `parse_response`.
+        searched: As for `parse_response`.
+        limit: As for `parse_response`.
         prefix: What makes the head one that h11 can judge (the status line that a CGI head lacks).
 
     Returns:
@@ -275,6 +282,8 @@ def read_response_fields(head: ResponseHead, method: bytes, version: int) -> Non
     Decide framing and persistence of *head* by its special fields.
 
     Args:
+        head: With its field block.
+        method: Of the request.
         version: 10 or 11, whose rules of framing hold.
 
     Raises:

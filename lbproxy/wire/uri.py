@@ -1,8 +1,8 @@
 """
-Request targets and Host values: split, decode, fold, escape (RFC 3986, RFC 9110 section 7.2, RFC 9112 section 3.2).
+Request targets and Host values: split, decode, fold, escape (RFC 3986, RFC 9110 7.2, RFC 9112 3.2).
 
-Follows nginx where users see it: ``ngx_http_parse_complex_uri`` for paths, ``ngx_escape_uri`` for the way back,
-``ngx_http_validate_host`` for hosts (narrowed to the characters RFC 3986 gives a host).
+Follows nginx where users see it: ``ngx_http_parse_complex_uri`` for paths, ``ngx_escape_uri`` for the way
+back, ``ngx_http_validate_host`` for hosts (narrowed to the characters RFC 3986 gives a host).
 """
 
 from __future__ import annotations

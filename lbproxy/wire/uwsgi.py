@@ -1,9 +1,9 @@
 """
 The uwsgi protocol: CGI variables to one packet and back, and the head of what comes in answer.
 
-A packet is modifier1 u8, size u16 LE, modifier2 u8, then *size* octets of entries, each key length u16 LE, key, value
-length u16 LE, value (uWSGI: core/protocol.c, uwsgi_parse_vars).  The request body follows the packet raw.  The answer
-is HTTP or CGI text that ends with the connection or a length.
+A packet is modifier1 u8, size u16 LE, modifier2 u8, then *size* octets of entries, each key length u16 LE,
+key, value length u16 LE, value (uWSGI: core/protocol.c, uwsgi_parse_vars).  The request body follows the
+packet raw.  The answer is HTTP or CGI text that ends with the connection or a length.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def encode_packet(params: Sequence[Param], modifier1: int = 0, modifier2: int = 
 
     Args:
         params: (name, value) pairs, sent in this order; names are not empty.
-        modifier1, modifier2: Request kind, 0-255; 0 is WSGI.
+        modifier1: Request kind, 0-255; 0 is WSGI.
+        modifier2: Its variant, 0-255.
 
     Raises:
         MalformedMessage: The entries exceed 65535 octets, which no length field can tell (answer 431).
@@ -93,14 +94,15 @@ def _take(buf: bytes, at: int, end: int) -> tuple[bytes, int]:
 
 def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65536) -> ResponseHead | None:
     """
-    Read the head of a uwsgi answer: HTTP where it begins with a status line, CGI (RFC 3875, section 6) elsewhere.
+    Read the head of an answer: HTTP if it begins with a status line, else CGI (RFC 3875, section 6).
 
-    In a CGI head ``Status`` gives status and reason; without one it is 302 where there is a Location, else 200.
-    A ``Transfer-Encoding: chunked`` is the application's own, passed on by uWSGI as it is: such a body is to be
-    decoded, whatever the version.  Connections are never kept.
+    In a CGI head ``Status`` gives status and reason; without one it is 302 where there is a Location, else
+    200.  A ``Transfer-Encoding: chunked`` is the application's own, passed on by uWSGI as it is: such a body
+    is to be decoded, whatever the version.  Connections are never kept.
 
     Args:
         buf: What the server has sent.
+        method: Of the request; an answer to HEAD has no body.
         searched: How many octets of *buf* an earlier call has seen, which found no end.
         limit: Octets that the head may have.
 
