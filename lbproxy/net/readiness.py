@@ -135,7 +135,7 @@ class Channel:
         on_input: Called instead of waking a reader when input comes and nobody waits for it.
     """
 
-    __slots__ = ("_events", "_pair", "_read_deadline", "_reader", "_write_deadline", "_writer",
+    __slots__ = ("_events", "_pair", "_pair_task", "_read_deadline", "_reader", "_write_deadline", "_writer",
                  "check_at", "closed", "fd", "hung_up", "on_hangup", "on_input", "poller", "readable", "writable")
 
     def __init__(self, poller: Poller, fd: int) -> None:
@@ -149,6 +149,7 @@ class Channel:
         self._reader: Task | None = None
         self._writer: Task | None = None
         self._pair: Channel | None = None
+        self._pair_task: Task | None = None
         self._read_deadline = self._write_deadline = inf
 
     # waiting
@@ -163,17 +164,18 @@ class Channel:
         """
         if self.readable:
             return
-        self._await_reader(timeout)
+        self.begin_read(timeout)
         await trio.lowlevel.wait_task_rescheduled(self._abort_reader)
 
     async def wait_writable(self, timeout: float) -> None:
         """Return when there may be room to write; otherwise as `wait_readable`."""
         if self.writable:
             return
-        self._await_writer(timeout)
+        self.begin_write(timeout)
         await trio.lowlevel.wait_task_rescheduled(self._abort_writer)
 
-    def _await_reader(self, timeout: float) -> None:
+    def begin_read(self, timeout: float) -> None:
+        """Note that the current task is about to be parked until there is something to read."""
         poller = self.poller
         poller.ready_calls = 0
         self._read_deadline = deadline = trio.current_time() + timeout
@@ -183,7 +185,8 @@ class Channel:
             self.watch_input()
         self._reader = trio.lowlevel.current_task()
 
-    def _await_writer(self, timeout: float) -> None:
+    def begin_write(self, timeout: float) -> None:
+        """Note that the current task is about to be parked until there is room to write."""
         poller = self.poller
         poller.ready_calls = 0
         self._write_deadline = deadline = trio.current_time() + timeout
@@ -193,6 +196,10 @@ class Channel:
             self._events = select.EPOLLET | select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLOUT
             poller.watch(self, self._events)
         self._writer = trio.lowlevel.current_task()
+
+    def pair(self, other: Channel, task: Task) -> None:
+        """Note that *task* waits on *other* too: being woken here, it is woken there."""
+        self._pair, self._pair_task = other, task
 
     def watch_input(self) -> None:
         """Register for input and hang-up, if that has not been done yet."""
@@ -257,22 +264,27 @@ class Channel:
     def _wake_reader(self, result: Value[None] | Error) -> None:
         task, self._reader = self._reader, None
         assert task is not None
-        if self._pair is not None:
-            self._pair.unpair(task)
-            self._pair = None
+        if self._pair_task is task:
+            self._part(task)
         trio.lowlevel.reschedule(task, result)
 
     def _wake_writer(self, result: Value[None] | Error) -> None:
         task, self._writer = self._writer, None
         assert task is not None
-        if self._pair is not None:
-            self._pair.unpair(task)
-            self._pair = None
+        if self._pair_task is task:
+            self._part(task)
         trio.lowlevel.reschedule(task, result)
 
-    def unpair(self, task: Task) -> None:
+    def _part(self, task: Task) -> None:
+        """Have the other channel forget *task*, which waits on both and is woken here."""
+        other, self._pair, self._pair_task = self._pair, None, None
+        if other is not None:
+            other.release(task)
+
+    def release(self, task: Task) -> None:
         """Forget *task*, which waits here and elsewhere and was woken there."""
-        self._pair = None
+        if self._pair_task is task:
+            self._pair = self._pair_task = None
         if self._reader is task:
             self._reader = None
         if self._writer is task:
@@ -298,14 +310,15 @@ async def wait_either(reading: Channel, read_timeout: float, writing: Channel, w
     """
     if reading.readable or writing.writable:
         return
-    reading._await_reader(read_timeout)  # noqa: SLF001 - one mechanism, two channels
-    writing._await_writer(write_timeout)  # noqa: SLF001
-    reading._pair, writing._pair = writing, reading  # noqa: SLF001
     task = trio.lowlevel.current_task()
+    reading.begin_read(read_timeout)
+    writing.begin_write(write_timeout)
+    reading.pair(writing, task)
+    writing.pair(reading, task)
 
     def abort(_: RaiseCancelT) -> Abort:
-        reading.unpair(task)
-        writing.unpair(task)
+        reading.release(task)
+        writing.release(task)
         return trio.lowlevel.Abort.SUCCEEDED
 
     await trio.lowlevel.wait_task_rescheduled(abort)

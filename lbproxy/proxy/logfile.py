@@ -11,29 +11,42 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
 _RANK = {name: rank for rank, name in enumerate(LEVELS)}
 _STANDARD = {"stderr": 2, "stdout": 1, "/dev/stderr": 2, "/dev/stdout": 1}
 
 
-class LogFile:
+class Sink(NamedTuple):
     """
-    One file, or one of the standard streams, that lines are appended to.
+    Where a log goes.
 
     Args:
         path: "stderr", "stdout", or a path.
-        buffer: Octets gathered before they are written; 0 writes every line at once.
+        buffer: Octets gathered before they are written; 0: every line is written at once.
+        flush: Seconds after which gathered lines are written; 0.0: when the buffer is full.
+    """
+
+    path: str
+    buffer: int = 0
+    flush: float = 0.0
+
+
+class LogFile:
+    """
+    One file, or one of the standard streams, that lines are appended to.
 
     Raises:
         OSError: The file cannot be opened.
     """
 
-    def __init__(self, path: str, buffer: int = 0) -> None:
-        self.path, self._limit = path, buffer
-        self._standard = _STANDARD.get(path)
+    def __init__(self, sink: Sink) -> None:
+        self.path, self._limit, self._flush_after = sink
+        self._standard = _STANDARD.get(sink.path)
         self._lines: list[bytes] = []
         self._size = 0
+        self._oldest = 0.0  # when the first of the gathered lines came
         self._fd = -1
         self.failed = 0  # errno of the last write that failed, 0 after one that did not
         self.reopen()
@@ -52,9 +65,16 @@ class LogFile:
         if self._limit == 0:
             self._put(line)
             return
+        if not self._lines:
+            self._oldest = time.monotonic()
         self._lines.append(line)
         self._size += len(line)
         if self._size >= self._limit:
+            self.flush()
+
+    def tick(self) -> None:
+        """Write what has been gathered for long enough; called about once a second."""
+        if self._lines and self._flush_after and time.monotonic() - self._oldest >= self._flush_after:
             self.flush()
 
     def flush(self) -> None:
@@ -117,21 +137,21 @@ class Logs:
 
     Args:
         errors: (path, level) of each error log.
-        access: Path and buffer size of every access log.
+        access: Where each access log goes, by the path that the configuration gives it ("": the default place).
 
     Raises:
         OSError: One of them cannot be opened; its filename says which.
     """
 
-    def __init__(self, errors: Iterable[tuple[str, str]], access: Mapping[str, int]) -> None:
+    def __init__(self, errors: Iterable[tuple[str, str]], access: Mapping[str, Sink]) -> None:
         self._files: dict[str, LogFile] = {}
-        self.error = ErrorLog([(self._open(path, 0), level) for path, level in errors])
-        self.access = {path: self._open(path, buffer) for path, buffer in access.items()}
+        self.error = ErrorLog([(self._open(Sink(path)), level) for path, level in errors])
+        self.access = {path: self._open(sink) for path, sink in access.items()}
 
-    def _open(self, path: str, buffer: int) -> LogFile:
-        if path not in self._files:
-            self._files[path] = LogFile(path, buffer)
-        return self._files[path]
+    def _open(self, sink: Sink) -> LogFile:
+        if sink.path not in self._files:
+            self._files[sink.path] = LogFile(sink)
+        return self._files[sink.path]
 
     def reopen(self) -> None:
         """Reopen every file; those that cannot be opened are reported and written to as before."""
@@ -142,10 +162,10 @@ class Logs:
             except OSError as error:
                 self.error.log("emerg", f'open() "{file.path}" failed ({error.errno}: {error.strerror})')
 
-    def flush(self) -> None:
-        """Write what buffered logs have gathered."""
+    def tick(self) -> None:
+        """Write what buffered logs have gathered for long enough."""
         for file in self._files.values():
-            file.flush()
+            file.tick()
 
     def close(self) -> None:
         """Flush and close everything."""

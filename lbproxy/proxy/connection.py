@@ -1,0 +1,312 @@
+"""
+The life of one client's connection: read a head, have it answered, log it; then the next, or close.
+
+This is the client boundary: whatever `StreamError` arrives here is the client's, and a `MalformedMessage` is its
+request or its body.  All that one client can cause ends here.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import trio
+
+from lbproxy.errors import ClientGone, MalformedMessage, StreamClosed, StreamError, StreamTimeout
+from lbproxy.http.exchange import Client, Exchange
+from lbproxy.proxy.requestbody import RequestBody
+from lbproxy.wire import uri
+from lbproxy.wire.body import NO_BODY
+from lbproxy.wire.http1 import TOO_LARGE, RequestHead, parse_request
+
+if TYPE_CHECKING:
+    from lbproxy.config.core import ClientSettings
+    from lbproxy.http.router import ServerNames
+    from lbproxy.net.stream import Stream
+    from lbproxy.plan import Route
+    from lbproxy.proxy.server import Server
+
+FIELDS_TOO_LARGE = 494  # nginx's inner status: sent as 400, with a page of its own
+_ABANDONED = 499
+_LINGER_PIECE = 65536
+
+
+class Connection:
+    """
+    A client's connection.
+
+    Args:
+        server: What the worker has in common.
+        names: The servers of the socket it came in by.
+
+    Attributes:
+        route: The location in force; that of the default server before a request is known.
+        body: Of the exchange in hand; None when it has none.
+        idle: It waits for a request of which no octet has come.
+        ends_by_close: The answer in hand ends with the connection, so that a cut one must be reset.
+    """
+
+    __slots__ = ("_base", "_buf", "_exchange", "_first", "_names", "_server", "body", "client", "ends_by_close",
+                 "idle", "route", "stream")
+
+    def __init__(self, server: Server, stream: Stream, names: ServerNames, client: Client) -> None:
+        self._server, self.stream, self._names, self.client = server, stream, names, client
+        self._first = server.plan.routes[names.find(b"")[0].root]
+        self.route: Route = self._first
+        self._buf = b""
+        self._base = 0
+        self._exchange: Exchange | None = None
+        self.body: RequestBody | None = None
+        self.idle = self.ends_by_close = False
+
+    @property
+    def settings(self) -> ClientSettings:
+        """The client settings of the location in force."""
+        return self.route.client
+
+    async def run(self) -> None:
+        """Serve the client until one side has had enough."""
+        try:
+            while await self._serve_one():
+                pass
+        except (StreamError, ClientGone):
+            pass  # between two requests nobody is missed
+        finally:
+            self.stream.close()
+            self._server.gone(self)
+
+    async def _serve_one(self) -> bool:
+        """Serve one request; return whether there may be another."""
+        self.route = self._first
+        try:
+            head = await self._read_head()
+        except MalformedMessage as error:
+            await self._refuse(error)
+            return False
+        if head is None:
+            return False
+        ex = self._begin(head)
+        try:
+            await self._answer(ex)
+        finally:
+            self._finish(ex)
+        return await self._leave(ex)
+
+    async def _answer(self, ex: Exchange) -> None:
+        dispatcher = self._server.dispatcher
+        try:
+            try:
+                self._direct(ex)
+                await dispatcher.answer(self, ex)
+            except MalformedMessage as error:
+                self.log("error" if error.status == 413 else "info", error.reason)
+                ex.keep_alive = False
+                if ex.sent_fields:  # it came to light too late to say so
+                    self.cut()
+                else:
+                    await dispatcher.answer_error(self, ex, error.status)
+        except (StreamError, ClientGone) as error:
+            self._abandon(ex, error)
+
+    # the head
+
+    async def _read_head(self) -> RequestHead | None:
+        """Return the next head, or None when the client has no further request."""
+        settings, limits = self._first.client, self._first.limits
+        if not self._buf and not await self._await_request():
+            return None
+        head = parse_request(self._buf, limits)
+        if head is None:
+            deadline = trio.current_time() + settings.header_timeout
+            while head is None:
+                searched = len(self._buf)
+                try:
+                    data = await self.stream.recv(deadline - trio.current_time())
+                except StreamTimeout:
+                    raise MalformedMessage("client timed out in the middle of its request's head", 408) from None
+                if not data:
+                    return None
+                self._buf += data
+                head = parse_request(self._buf, limits, searched)
+        self._buf = self._buf[head.size:]
+        return head
+
+    async def _await_request(self) -> bool:
+        """Wait for the first octets of a request; False when none come."""
+        settings = self._first.client
+        timeout = settings.keepalive_timeout[0] if self.client.requests else settings.header_timeout
+        if self._server.draining:
+            return False
+        self.idle = True
+        try:
+            self._buf = await self.stream.recv(timeout)
+        except StreamTimeout:
+            return False
+        finally:
+            self.idle = False
+        return self._buf != b""
+
+    async def _refuse(self, error: MalformedMessage) -> None:
+        """Answer a head that is none, and close."""
+        line = self._buf.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
+        ex = self._begin(RequestHead(line, b"", b"/", 11, b"", len(self._buf)))
+        ex.keep_alive = False
+        self.log("info", f"client sent invalid request: {error.reason}")
+        status = FIELDS_TOO_LARGE if error.reason == TOO_LARGE else error.status
+        try:
+            await self._server.dispatcher.answer_error(self, ex, status)
+        except (StreamError, ClientGone) as gone:
+            self._abandon(ex, gone)
+        finally:
+            self._finish(ex)
+        await self._linger()
+
+    def _begin(self, head: RequestHead) -> Exchange:
+        self.client.requests += 1
+        self._exchange = ex = Exchange(self.client, head, self._first.server, trio.current_time())
+        ex.logged_at = time.time()
+        self._base = self.stream.bytes_out
+        self.ends_by_close = False
+        self.body = None
+        return ex
+
+    def _direct(self, ex: Exchange) -> None:
+        """Find the server, and decode what the target says; MalformedMessage when it says nothing sensible."""
+        head = ex.head
+        authority = uri.authority(head.target)
+        host = head.host if authority is None else authority
+        if host is not None:
+            ex.host = uri.parse_host(host)
+        ex.server, match = self._names.find(ex.host)
+        if match is not None:
+            ex.capture(match)
+        if not ex.host:
+            ex.host = self._server.name_of(ex.server)
+        route = self.route = self._server.plan.routes[ex.server.root]
+        ex.path = uri.normalise(ex.raw_path or b"/", route.client.merge_slashes)
+        if head.framing != NO_BODY or head.expect_continue:
+            self.body = RequestBody(self.stream, ex, self._buf, route.client.body_timeout)
+            self._buf = b""
+
+    def stays_open(self, ex: Exchange) -> bool:
+        """Decide, when its answer's head is written, whether the connection will be used again."""
+        client, settings = self.client, self.route.client
+        if ex.keep_alive and (
+            client.requests >= settings.keepalive_requests
+            or not settings.keepalive_timeout[0]
+            or ex.started - client.opened > settings.keepalive_time
+            or (self.body is not None and self.body.awaited)  # what comes next may or may not be the body
+            or self._server.draining
+        ):
+            ex.keep_alive = False
+        return ex.keep_alive
+
+    def take_buffer(self) -> bytes:
+        """Return what the client has sent behind its request, for a tunnel."""
+        data, self._buf = self._buf, b""
+        return data
+
+    # the end
+
+    def cut(self) -> None:
+        """End an answer that cannot be completed in a way that nobody takes for its end."""
+        if self._exchange is not None:
+            self._exchange.keep_alive = False
+        if self.ends_by_close:
+            self.stream.abort()
+        else:
+            self.stream.close()  # the client misses octets, or the last chunk
+
+    def _abandon(self, ex: Exchange, error: StreamError | ClientGone) -> None:
+        """Note that the client went away before it had its answer."""
+        ex.keep_alive = False
+        if not ex.sent_fields:
+            ex.status = error.status if isinstance(error, ClientGone) else _ABANDONED
+        if isinstance(error, ClientGone):
+            self.log("info", f"{error.cause} while waiting for its answer")
+        else:
+            self.log("info", f"{error.reason} while sending to client")
+        if isinstance(error, StreamTimeout) or self.ends_by_close:
+            self.stream.abort()
+        else:
+            self.stream.close()
+
+    def _finish(self, ex: Exchange) -> None:
+        """Log the exchange."""
+        self.stream.on_hangup = None
+        ex.finished = trio.current_time()
+        ex.logged_at = time.time()
+        ex.bytes_sent = self.stream.bytes_out - self._base
+        ex.body_bytes_sent = max(0, ex.bytes_sent - ex.head_length)
+        files = self._server.logs.access
+        for log in self.route.access_logs:
+            if log.wanted is None or log.wanted(ex):
+                files[log.path].write(log.line(ex))
+
+    async def _leave(self, ex: Exchange) -> bool:
+        """Get past what is left of the request; return whether the connection can be used again."""
+        if self.stream.closed:
+            return False
+        body = self.body
+        if not ex.keep_alive:
+            if (body is not None and not body.complete) or self._buf:
+                await self._linger()
+            return False
+        if body is not None:
+            if not body.complete and not await self._discard(body):
+                await self._linger()
+                return False
+            self._buf = body.leftover
+        return True
+
+    async def _discard(self, body: RequestBody) -> bool:
+        """Read the rest of a body that nobody wanted; False when it is wrong or takes too long."""
+        settings = self.settings
+        body.limit, body.timeout = 0, settings.lingering_timeout
+        with trio.move_on_after(settings.lingering_time) as scope:
+            try:
+                while await body.read():
+                    pass
+            except (MalformedMessage, StreamError):
+                return False
+        return not scope.cancelled_caught
+
+    async def _linger(self) -> None:
+        """
+        Close in stages, so that a client that is still sending can read its answer.
+
+        Closing a socket with unread octets resets the connection, and the reset may overtake the answer
+        (ngx_http_set_lingering_close).
+        """
+        settings = self.settings
+        if settings.lingering_close == "off" or self.stream.closed:
+            return
+        with trio.move_on_after(settings.lingering_time):
+            try:
+                self.stream.shut_writing()
+                while await self.stream.recv(settings.lingering_timeout, _LINGER_PIECE):
+                    pass
+            except StreamError:
+                pass
+
+    def log(self, level: str, message: str, upstream: bytes = b"") -> None:
+        """Write *message* to the error log with what it is about: client, server, request, upstream, host."""
+        errors = self._server.logs.error
+        if not errors.enabled(level):
+            return
+        ex = self._exchange
+        parts = [f"*{self.client.number} {message}, client: {_shown(self.client.address)}"]
+        if ex is not None:
+            parts.append(f"server: {ex.server.names[0].text}")
+            parts.append(f'request: "{_shown(ex.head.line)}"')
+            if upstream:
+                parts.append(f'upstream: "{_shown(upstream)}"')
+            if ex.head.host:
+                parts.append(f'host: "{_shown(ex.head.host)}"')
+        errors.log(level, ", ".join(parts))
+
+
+def _shown(octets: bytes) -> str:
+    """Return *octets* as printable text; what could forge a line is escaped."""
+    text = octets.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

@@ -1,0 +1,151 @@
+"""
+A server's answer on its way to the client: the head written anew, then the body, or a tunnel.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from lbproxy.proxy import respond
+from lbproxy.proxy.relay import Framer, Relay, as_it_is, in_chunks, tunnel
+from lbproxy.wire.body import NO_BODY, decoder_for
+from lbproxy.wire.status import STATUS_REASONS
+
+if TYPE_CHECKING:
+    from lbproxy.http.exchange import Attempt, Exchange
+    from lbproxy.net.pool import Pooled
+    from lbproxy.protocols.forwarding import UpstreamProtocol
+    from lbproxy.proxy.connection import Connection
+    from lbproxy.proxy.inquiry import Inquiry
+    from lbproxy.wire.http1 import ResponseHead
+
+
+class Answer(NamedTuple):
+    """What a server said so far: the final head, the octets that came behind it, and where more may come."""
+
+    head: ResponseHead
+    rest: bytes
+    pooled: Pooled
+
+
+async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt, ahead: int) -> bool:
+    """
+    Send *answer* to the client.
+
+    Args:
+        ahead: Octets to read ahead of a slow client.
+
+    Returns:
+        Whether the server's connection came to a clean end and may serve another request.
+
+    Raises:
+        UpstreamError: The answer is cut or broken; what came before has been sent.
+        StreamError, ClientGone: The client's side has ended.
+    """
+    head, rest, pooled = answer
+    ex, protocol = inquiry.exchange, inquiry.protocol
+    if head.status == 101:
+        await _upgrade(conn, inquiry, answer, attempt)
+        return False
+    octets, chunked = _compose(conn, ex, protocol, head)
+    length = len(rest)
+    if head.framing == length or (head.framing == NO_BODY and not length):  # all of it is here: the common case
+        inquiry.unwatch_client()
+        attempt.response_length = length
+        await conn.stream.send(octets + rest, conn.settings.send_timeout)
+        surplus = False
+    else:
+        surplus = await _relay(conn, inquiry, answer, attempt, octets, in_chunks if chunked else as_it_is, ahead)
+    ex.completed = True
+    return not surplus and head.keep_alive and inquiry.body_sent and protocol.keepalive
+
+
+def _compose(conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: ResponseHead) -> tuple[bytes, bool]:
+    """Return the client's head, and whether its body goes in chunks: that follows from the two framings alone."""
+    settings = conn.settings
+    status = ex.status = ex.forced_status or head.status
+    chunked = False
+    framing = b""
+    if head.framing >= 0:
+        framing = b"Content-Length: %d\r\n" % head.framing
+    elif head.framing == NO_BODY:
+        if head.content_length is not None and status != 204:
+            framing = b"Content-Length: %b\r\n" % head.content_length
+    elif ex.head.version == 11 and settings.chunked_transfer_encoding:
+        framing = b"Transfer-Encoding: chunked\r\n"
+        chunked = True
+    else:
+        ex.keep_alive = False
+        conn.ends_by_close = True
+    fields = framing + respond.connection_lines(conn, ex) + protocol.client_fields(ex, head)
+    if protocol.adds_own(b"date", head):
+        fields = respond.date_line() + fields
+    if protocol.adds_own(b"server", head):
+        fields = respond.server_line(settings) + fields
+    ex.sent_fields = fields
+    reason = head.reason if status == head.status else STATUS_REASONS.get(status, b"")
+    octets = respond.status_line(status, reason) + fields + b"\r\n"
+    ex.head_length = len(octets)
+    return octets, chunked
+
+
+async def _relay(
+    conn: Connection,
+    inquiry: Inquiry,
+    answer: Answer,
+    attempt: Attempt,
+    octets: bytes,
+    framer: Framer,
+    ahead: int,
+) -> bool:
+    """Relay a body of which not all came with its head; return whether the server sent more than belongs to it."""
+    head, rest, pooled = answer
+    settings = inquiry.protocol.settings
+    if b"x-accel-buffering" not in settings.ignore_headers and head.get(b"x-accel-buffering") == b"no":
+        ahead = 0
+    decoder = decoder_for(head.framing)
+    relay = Relay(
+        pooled.stream,
+        conn.stream,
+        decoder,
+        framer,
+        ahead=ahead,
+        read_timeout=settings.read_timeout,
+        send_timeout=conn.settings.send_timeout,
+        half_closed=inquiry.half_closed,
+    )
+    received = pooled.stream.bytes_in
+    try:
+        if inquiry.body_sent:
+            await relay.run(octets, rest)
+        else:
+            await inquiry.while_sending(pooled.stream, partial(relay.run, octets, rest))
+    finally:
+        inquiry.unwatch_client()
+        attempt.response_length = relay.length
+        attempt.bytes_received += pooled.stream.bytes_in - received
+    return bool(decoder.surplus)
+
+
+async def _upgrade(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt) -> None:
+    """Pass on 101 and what came behind it, then whatever the two sides say (RFC 9110 section 7.8)."""
+    ex, protocol = inquiry.exchange, inquiry.protocol
+    head, rest, pooled = answer
+    inquiry.unwatch_client()
+    ex.keep_alive = False
+    ex.status = 101
+    fields = b"Upgrade: %b\r\nConnection: upgrade\r\n" % (head.upgrade or b"")
+    fields = respond.server_line(conn.settings) + respond.date_line() + fields + protocol.client_fields(ex, head)
+    ex.sent_fields = fields
+    octets = respond.status_line(101, head.reason) + fields + b"\r\n"
+    ex.head_length = len(octets)
+    received, sent = pooled.stream.bytes_in, pooled.stream.bytes_out
+    await conn.stream.send(octets + rest, conn.settings.send_timeout)
+    early = conn.take_buffer()
+    if early:
+        await pooled.stream.send(early, protocol.settings.send_timeout)
+    await tunnel(conn.stream, pooled.stream, protocol.settings.read_timeout)
+    attempt.bytes_received += pooled.stream.bytes_in - received
+    attempt.bytes_sent += pooled.stream.bytes_out - sent
+    ex.completed = True

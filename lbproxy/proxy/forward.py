@@ -1,0 +1,222 @@
+"""
+One exchange forwarded: choose a server, ask it, move on to the next when it fails, deliver what it says.
+
+A `Forwarder` serves one location, a `Forwarding` one exchange.  Which failures move on, and which of them count
+against a server, is `lbproxy.balance.retry`'s to say; how a server is asked `lbproxy.proxy.inquiry`'s; how its answer
+reaches the client `lbproxy.proxy.deliver`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from lbproxy.balance.peer import Outcome
+from lbproxy.balance.retry import STATUS_CONDITIONS, outcome_of, repeatable
+from lbproxy.errors import NoLivePeers, UpstreamClosed, UpstreamError
+from lbproxy.http.exchange import Attempt
+from lbproxy.proxy.deliver import Answer, deliver
+from lbproxy.proxy.inquiry import Inquiry, Source
+from lbproxy.proxy.requestbody import Spool, spool
+from lbproxy.wire.body import CHUNKED, NO_BODY, Framing
+
+if TYPE_CHECKING:
+    from lbproxy.balance.peer import Peer
+    from lbproxy.http.exchange import Exchange
+    from lbproxy.plan import ForwardAction
+    from lbproxy.proxy.connection import Connection
+    from lbproxy.proxy.upstream import Upstream
+
+Finder = Callable[["Exchange"], Awaitable["Upstream"]]
+
+
+class Forwarder:
+    """
+    Forwards the exchanges of one location.
+
+    Args:
+        action: What the plan made of its ``*_pass``.
+        upstream: Where they go; None when that depends on the exchange.
+        find: Returns the upstream of an exchange in that case; it may have to resolve a name first.
+    """
+
+    __slots__ = ("find", "protocol", "retry", "settings", "upstream")
+
+    def __init__(self, action: ForwardAction, upstream: Upstream | None, find: Finder) -> None:
+        self.protocol, self.retry = action.protocol, action.retry
+        self.settings = action.protocol.settings
+        self.upstream, self.find = upstream, find
+
+    async def __call__(self, conn: Connection, ex: Exchange) -> int:
+        """
+        Answer *ex*.
+
+        Returns:
+            0 when it has been answered, well or not; else a status to answer it with, nothing having been sent.
+
+        Raises:
+            ClientGone, StreamError: The client's side has ended.
+            MalformedMessage: The client's body is wrong, or the request can't be put to a server.
+        """
+        source, framing = await self._body(conn, ex)
+        try:
+            upstream = self.upstream or await self.find(ex)
+            return await Forwarding(self, conn, upstream, Inquiry(ex, conn.stream, self.protocol, framing, source)).run()
+        finally:
+            if type(source) is Spool:
+                source.close()
+
+    async def _body(self, conn: Connection, ex: Exchange) -> tuple[Source, Framing]:
+        """Return what to send as the body: octets at hand, a whole body in a file, or the client's as it comes."""
+        protocol, settings, body = self.protocol, self.settings, conn.body
+        if protocol.set_body is not None:
+            made = protocol.set_body(ex)
+            return made, len(made)
+        if body is None:
+            return b"", ex.head.framing
+        if not settings.pass_request_body:
+            return b"", NO_BODY
+        chunked = ex.head.framing == CHUNKED
+        if not settings.request_buffering and (protocol.chunked_requests or not chunked):
+            return body, ex.head.framing
+        whole = await spool(body, conn.settings.body_buffer_size)
+        if chunked:
+            ex.content_length = b"%d" % whole.size
+        ex.body = at_hand = whole.in_memory()
+        return (whole if at_hand is None else at_hand), whole.size
+
+
+class Forwarding:
+    """One exchange on its way through the servers of *upstream*."""
+
+    __slots__ = ("_conn", "_ex", "_inquiry", "_of", "_upstream")
+
+    def __init__(self, of: Forwarder, conn: Connection, upstream: Upstream, inquiry: Inquiry) -> None:
+        self._of, self._conn, self._upstream, self._inquiry = of, conn, upstream, inquiry
+        self._ex = inquiry.exchange
+
+    async def run(self) -> int:
+        """Try one server after the other, as far as the rules allow; returns as `Forwarder.__call__`."""
+        ex, upstream = self._ex, self._upstream
+        group = upstream.group
+        ex.upstream_name = group.name
+        selection = group.select(upstream.key(ex))
+        while True:
+            now = trio.current_time()
+            try:
+                peer = group.acquire(selection, now)
+            except NoLivePeers:
+                return self._nobody(now)
+            attempt = Attempt(peer.name, now)
+            ex.attempts.append(attempt)
+            outcome = Outcome.ABANDONED
+            try:
+                status, outcome = await self._attempt(peer, attempt)
+            finally:
+                now = trio.current_time()
+                attempt.response_time = now - attempt.started
+                group.release(peer, outcome, now, attempt.header_time, attempt.response_time)
+            if status is not None:
+                return status
+
+    def _nobody(self, now: float) -> int:
+        name = self._upstream.group.name
+        attempt = Attempt(name, now)
+        attempt.status, attempt.response_time = 502, 0.0
+        self._ex.attempts.append(attempt)
+        self._conn.log("error", "no live upstreams while connecting to upstream", self._url(name))
+        return 502
+
+    async def _attempt(self, peer: Peer, attempt: Attempt) -> tuple[int | None, Outcome]:
+        """Return what became of *peer*: the status as of `run`, or None to try the next one."""
+        ex, settings = self._ex, self._of.settings
+        try:
+            answer = await self._ask(peer, attempt)
+        except UpstreamError as error:
+            attempt.status = error.status
+            self._log_failure(error, peer)
+            again = self._may_retry(error.condition, sent=attempt.bytes_sent > 0)
+            return (None if again else error.status), outcome_of(error.condition, retried=again)
+        head = answer.head
+        attempt.status = head.status
+        attempt.header_time = trio.current_time() - attempt.started
+        ex.response = head
+        condition = STATUS_CONDITIONS.get(head.status)
+        if condition is not None and condition in self._of.retry.conditions and self._may_retry(condition, sent=True):
+            answer.pooled.stream.close()
+            return None, outcome_of(condition, retried=True)
+        if settings.intercept_errors and head.status >= 300 and head.status in self._conn.route.error_pages:
+            answer.pooled.stream.close()
+            return head.status, Outcome.OK
+        self._upstream.group.answered(peer, attempt.header_time, attempt.started + attempt.header_time)
+        count, size = settings.buffers
+        try:
+            if await deliver(self._conn, self._inquiry, answer, attempt, count * size if settings.buffering else 0):
+                answer.pooled.requests += 1
+                self._upstream.pool.put(peer, answer.pooled, trio.current_time())
+            else:
+                answer.pooled.stream.close()
+        except UpstreamError as error:
+            answer.pooled.stream.close()
+            self._log_failure(error, peer)
+            self._conn.cut()
+        except BaseException:
+            answer.pooled.stream.close()
+            raise
+        return 0, Outcome.OK
+
+    async def _ask(self, peer: Peer, attempt: Attempt) -> Answer:
+        """
+        Put the request to *peer* over a kept connection or a new one.
+
+        A kept connection that turns out to have been closed is no fault of the server: the request goes out once
+        more over a new one, unless the server may have begun to carry it out and it must not be repeated.
+        """
+        inquiry = self._inquiry
+        pooled = self._upstream.pool.get(peer, attempt.started) if self._of.protocol.keepalive else None
+        while True:
+            if pooled is None:
+                pooled = await inquiry.connect(self._upstream, peer)
+                attempt.connect_time = trio.current_time() - attempt.started
+            else:
+                attempt.connect_time = 0.0
+            stream = pooled.stream
+            received, sent = stream.bytes_in, stream.bytes_out
+            try:
+                head, rest = await inquiry.put(peer, pooled, attempt)
+            except UpstreamClosed:
+                stream.close()
+                stale = pooled.requests and stream.bytes_in == received and inquiry.replayable
+                if not stale or (stream.bytes_out > sent and not repeatable(self._ex.method, self._of.retry)):
+                    raise
+                pooled = None
+            except BaseException:
+                stream.close()
+                raise
+            else:
+                return Answer(head, rest, pooled)
+
+    def _may_retry(self, condition: str, *, sent: bool) -> bool:
+        ex = self._ex
+        return self._of.retry.allows(
+            condition,
+            ex.method,
+            sent=sent,
+            attempts=len(ex.attempts),
+            elapsed=trio.current_time() - ex.attempts[0].started,
+            group_tries=self._upstream.group.tries,
+            body_replayable=self._inquiry.replayable,
+        )
+
+    def _log_failure(self, error: UpstreamError, peer: Peer) -> None:
+        message = f"{error.cause} ({error.hint})" if error.hint else error.cause
+        self._conn.log("error", message, self._url(peer.name))
+
+    def _url(self, name: bytes) -> bytes:
+        """Return the address as the error log shows it: with the URI for HTTP, which is what went there."""
+        protocol = self._of.protocol
+        uri = self._ex.head.target if protocol.name == "http" else b""
+        separator = b":" if uri and name.startswith(b"unix:") else b""
+        return protocol.name.encode() + b"://" + name + separator + uri

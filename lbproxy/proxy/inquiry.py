@@ -1,0 +1,297 @@
+"""
+One request put to one server: send it, and read the head of what comes back.
+
+This is the upstream boundary: errors of a server's stream become `UpstreamError` here, with the phase in which they
+happened and, where it is known, what the operator may do about it.  What goes wrong on the client's side while its body
+is passed on leaves as `ClientGone` or `MalformedMessage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import trio
+
+from lbproxy.errors import (
+    ClientGone,
+    ConnectFailed,
+    InvalidResponse,
+    LbproxyError,
+    MalformedMessage,
+    StreamClosed,
+    StreamError,
+    StreamTimeout,
+    UpstreamClosed,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from lbproxy.net.readiness import wait_either
+from lbproxy.protocols.diagnosis import Failure, mend
+from lbproxy.proxy.requestbody import RequestBody, Spool, SpoolReader
+from lbproxy.wire import uwsgi
+from lbproxy.wire.body import CHUNKED, LAST_CHUNK, encode_chunk
+
+if TYPE_CHECKING:
+    from lbproxy.balance.peer import Peer
+    from lbproxy.http.exchange import Attempt, Exchange
+    from lbproxy.net.pool import Pooled
+    from lbproxy.net.stream import Stream
+    from lbproxy.protocols.forwarding import UpstreamProtocol
+    from lbproxy.proxy.upstream import Upstream
+    from lbproxy.wire.body import Framing
+    from lbproxy.wire.http1 import ResponseHead
+
+_MOST_INTERIM = 16  # 1xx heads before the final one
+_WHILE = {
+    "connect": "while connecting to upstream",
+    "send": "while sending request to upstream",
+    "head": "while reading response header from upstream",
+}
+
+T = TypeVar("T")
+Source = bytes | Spool | RequestBody
+
+
+class _AnsweredEarly(Exception):  # noqa: N818 - a signal between two coroutines, not an error
+    """The server has something to say before it got the whole body."""
+
+
+class Inquiry:
+    """
+    A request as it goes to servers.
+
+    Args:
+        client: The client's stream; its end, while a server is waited for, is raised as `ClientGone`.
+        framing: Of the body as it will be sent.
+        source: The body.
+
+    Attributes:
+        body_sent: The server got the whole body of the last `put`; else its connection must not be used again.
+        half_closed: The client had ended its sending before; that it did so says nothing then.
+    """
+
+    __slots__ = ("_client", "_framing", "_reader", "_request", "_settings", "_source", "_unsent", "body_sent", "exchange",
+                 "half_closed", "protocol")
+
+    def __init__(
+        self, exchange: Exchange, client: Stream, protocol: UpstreamProtocol, framing: Framing, source: Source
+    ) -> None:
+        self.exchange, self._client = exchange, client
+        self.protocol, self._settings = protocol, protocol.settings
+        self._framing, self._source = framing, source
+        self._request = protocol.encode_request(exchange, framing)
+        self._reader: SpoolReader | RequestBody | None = None
+        self._unsent = memoryview(b"")
+        self.body_sent = False
+        self.half_closed = client.hung_up
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the body can be sent once more: it is at hand, or nothing of it has been passed on yet."""
+        return not isinstance(self._source, RequestBody) or not self._source.started
+
+    async def connect(self, upstream: Upstream, peer: Peer) -> Pooled:
+        """Make a new connection to *peer*; raises `ConnectFailed` or `UpstreamTimeout`."""
+        settings = self._settings
+        try:
+            return await upstream.connect(peer, settings.connect_timeout, keepalive=settings.socket_keepalive)
+        except StreamError as error:
+            raise self._failed(error, "connect", peer, fresh=True, silent=True) from None
+
+    async def put(self, peer: Peer, pooled: Pooled, attempt: Attempt) -> tuple[ResponseHead, bytes]:
+        """
+        Send the request and read the final head of the answer.
+
+        Returns:
+            The head, and the octets that came behind it.
+
+        Raises:
+            UpstreamError: The server failed; *attempt* says how much it was sent and had sent.
+            ClientGone: The client closed, or stood still in the middle of its body.
+            MalformedMessage: The client's body is not framed as it should be.
+        """
+        stream = pooled.stream
+        sent_before, received_before = stream.bytes_out, stream.bytes_in
+        phase = "send"
+        try:
+            self._begin()
+            await self._send(stream, watching=True)
+            phase = "head"
+            if self.body_sent:
+                return await self._read_head(stream)
+            return await self.while_sending(stream, partial(self._read_head, stream))
+        except StreamError as error:
+            silent = stream.bytes_in == received_before
+            raise self._failed(error, phase, peer, fresh=not pooled.requests, silent=silent) from None
+        finally:
+            attempt.bytes_sent += stream.bytes_out - sent_before
+            attempt.bytes_received += stream.bytes_in - received_before
+
+    def unwatch_client(self) -> None:
+        """The answer is complete: the client may close when it likes."""
+        self._client.on_hangup = None
+
+    # sending
+
+    def _begin(self) -> None:
+        """Put the head and what is at hand of the body together: they go out in one write."""
+        source = self._source
+        self.body_sent = False
+        self._reader = None
+        if isinstance(source, bytes):
+            self._unsent = memoryview(self._request + source if source else self._request)
+            return
+        self._reader = reader = source.reader() if isinstance(source, Spool) else source
+        piece = reader.read_now()
+        self._unsent = memoryview(self._request + self._frame(piece, last=reader.complete))
+
+    async def _send(self, stream: Stream, *, watching: bool) -> None:
+        """
+        Send what is left of the request; where it stopped is remembered, however it ends.
+
+        Args:
+            watching: Return without an error, and with `body_sent` false, when the server has something to say.
+        """
+        timeout = self._settings.send_timeout
+        while True:
+            while self._unsent:
+                self._unsent = self._unsent[stream.send_now(self._unsent):]
+                if not self._unsent:
+                    break
+                if not watching:
+                    await stream.wait_writable(timeout)
+                    continue
+                await wait_either(stream, timeout, stream, timeout)
+                if stream.readable:
+                    return
+            reader = self._reader
+            if reader is None or reader.complete:
+                self.body_sent = True
+                return
+            try:
+                piece = await self._next_piece(reader, stream if watching else None)
+            except _AnsweredEarly:
+                return
+            self._unsent = memoryview(self._frame(piece, last=reader.complete))
+
+    async def while_sending(self, stream: Stream, receive: Callable[[], Awaitable[T]]) -> T:
+        """
+        Run *receive* while the rest of the body goes out: the server has answered before it got all of it.
+
+        That the rest does not arrive is no failure: the server may have closed, having said all it wanted.
+        """
+        failure: LbproxyError | None = None
+        result: T | None = None
+
+        async def send() -> None:
+            with suppress(StreamError, ClientGone, MalformedMessage):
+                await self._send(stream, watching=False)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            try:
+                result = await receive()
+            except LbproxyError as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        return cast("T", result)
+
+    async def _next_piece(self, body: SpoolReader | RequestBody, server: Stream | None) -> bytes:
+        """Read on from the client; `_AnsweredEarly` when *server* says something meanwhile."""
+        if isinstance(body, SpoolReader):
+            return body.read_now()
+        client = self._client
+        try:
+            if server is None:
+                return await body.read()
+            server.watch_input()
+            server.on_input = lambda: client.interrupt(_AnsweredEarly())
+            if server.readable and server.pending_input():
+                raise _AnsweredEarly
+            return await body.read()
+        except StreamTimeout:
+            raise ClientGone("client timed out while sending its body", 408) from None
+        except StreamError as error:
+            raise ClientGone(error.reason) from None
+        finally:
+            if server is not None:
+                server.on_input = None
+
+    def _frame(self, piece: bytes, *, last: bool) -> bytes:
+        if self._framing != CHUNKED:
+            return piece
+        framed = encode_chunk(piece) if piece else b""
+        return framed + LAST_CHUNK if last else framed
+
+    # receiving
+
+    async def _read_head(self, stream: Stream) -> tuple[ResponseHead, bytes]:
+        if not self._settings.ignore_client_abort:
+            self._client.on_hangup = partial(stream.interrupt, ClientGone("client prematurely closed connection"))
+            self._client.watch_input()
+        method = self.exchange.method if self.protocol.method is None else self.protocol.method(self.exchange)
+        buf, searched, interim = b"", 0, 0
+        while True:
+            data = await stream.recv(self._settings.read_timeout)
+            if not data:
+                raise StreamClosed("upstream prematurely closed connection")
+            buf = buf + data if buf else data
+            head = self._parse(buf, method, searched)
+            while head is not None and head.status < 200 and head.status != 101:
+                interim += 1
+                if interim > _MOST_INTERIM:
+                    raise self._invalid(f"sent more than {_MOST_INTERIM} interim answers")
+                buf = buf[head.size:]
+                head = self._parse(buf, method, 0)
+            if head is None:
+                searched = len(buf)
+                continue
+            if head.status == 101 and self.exchange.head.upgrade is None:
+                raise self._invalid("switched protocols without being asked")
+            return head, buf[head.size:]
+
+    def _parse(self, buf: bytes, method: bytes, searched: int) -> ResponseHead | None:
+        try:
+            return self.protocol.parse_head(buf, method, searched)
+        except MalformedMessage as error:
+            raise self._invalid(f"sent {error.reason}") from None
+
+    # what went wrong
+
+    def _invalid(self, what: str) -> InvalidResponse:
+        return InvalidResponse(f"upstream {what} {_WHILE['head']}")
+
+    def _failed(self, error: StreamError, phase: str, peer: Peer, *, fresh: bool, silent: bool) -> UpstreamError:
+        """Return *error* of the server's stream with its phase and, where one is known, the mend."""
+        http = self.protocol.name == "http"
+        timed_out = isinstance(error, StreamTimeout)
+        failure = Failure(
+            protocol=self.protocol.name,
+            address=peer.name.decode(errors="replace"),
+            phase=phase,
+            errno=error.errno,
+            timeout=self._timeout(phase) if timed_out else None,
+            request_size=len(self._request),
+            variables=0 if http else count_variables(self._request),
+            fresh=fresh,
+            silent=silent,
+        )
+        kind = UpstreamTimeout if timed_out else ConnectFailed if phase == "connect" else UpstreamClosed
+        reason = f"upstream timed out {error.reason}" if timed_out else error.reason
+        return kind(f"{reason} {_WHILE[phase]}", mend(failure), error.errno)
+
+    def _timeout(self, phase: str) -> float:
+        settings = self._settings
+        timeouts = {"connect": settings.connect_timeout, "send": settings.send_timeout}
+        return timeouts.get(phase, settings.read_timeout)
+
+
+def count_variables(packet: bytes) -> int:
+    """Return the number of variables in an encoded uwsgi packet."""
+    decoded = uwsgi.decode_packet(packet)
+    return len(decoded[0]) if decoded is not None else 0

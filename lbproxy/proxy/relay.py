@@ -1,0 +1,197 @@
+"""
+Bodies from a server to a client, and both ways once a connection is upgraded.
+
+What has come is sent at once; only when the client does not take it does the relay read ahead, as far as the
+configured buffers go, so that a slow client does not hold a server longer than it must.  Nothing is held back in the
+hope of more: server-sent events need no configuration.
+
+Errors of the server's side leave here as `UpstreamError`, those of the client's side as `StreamError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from lbproxy.errors import (
+    ClientGone,
+    InvalidResponse,
+    MalformedMessage,
+    StreamError,
+    StreamTimeout,
+    UpstreamClosed,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from lbproxy.net.readiness import MOST_READY_CALLS, wait_either
+from lbproxy.wire.body import LAST_CHUNK, BodyDecoder, encode_chunk
+
+if TYPE_CHECKING:
+    from lbproxy.net.stream import Stream
+
+PHASE = "reading upstream"
+
+
+def in_chunks(payload: bytes, done: bool) -> bytes:  # noqa: FBT001 - the shape of every framer
+    """Frame *payload* as one chunk, and end the body when *done* (RFC 9112 section 7.1)."""
+    framed = encode_chunk(payload) if payload else b""
+    return framed + LAST_CHUNK if done else framed
+
+
+def as_it_is(payload: bytes, done: bool) -> bytes:  # noqa: ARG001, FBT001
+    """Frame by a length announced before, or by the end of the connection."""
+    return payload
+
+
+Framer = Callable[[bytes, bool], bytes]
+
+
+class Relay:
+    """
+    One body on its way from *server* to *client*.
+
+    Args:
+        decoder: Takes the server's framing off.
+        framer: Puts the client's on.
+        ahead: Octets read ahead of a slow client; 0: none.
+        read_timeout: Seconds between two reads from the server.
+        send_timeout: Seconds between two writes to the client.
+        half_closed: The client had ended its sending before this answer began, so that says nothing.
+    """
+
+    __slots__ = ("_ahead", "_client", "_decoder", "_framer", "_half_closed", "_pending", "_read_timeout",
+                 "_send_timeout", "_server", "length")
+
+    def __init__(
+        self,
+        server: Stream,
+        client: Stream,
+        decoder: BodyDecoder,
+        framer: Framer,
+        *,
+        ahead: int,
+        read_timeout: float,
+        send_timeout: float,
+        half_closed: bool,
+    ) -> None:
+        self._server, self._client = server, client
+        self._decoder, self._framer = decoder, framer
+        self._ahead, self._read_timeout, self._send_timeout = ahead, read_timeout, send_timeout
+        self._half_closed = half_closed
+        self._pending: bytes | memoryview = b""
+        self.length = 0
+
+    async def run(self, head: bytes, first: bytes) -> None:
+        """
+        Send *head*, then the body, of which *first* has been read already.
+
+        Raises:
+            UpstreamError: The body is cut, or its framing broken; what came before has been sent.
+            StreamError: The client does not take it.
+            ClientGone: The client closed while the server was silent.
+        """
+        self._pending = head
+        try:
+            if first or self._decoder.done:
+                self._take(first)
+            while not self._decoder.done or self._pending:
+                await self._step()
+        except UpstreamError:
+            await self._client.send(self._pending, self._send_timeout)
+            raise
+
+    async def _step(self) -> None:
+        client, server = self._client, self._server
+        pending = self._pending
+        if pending and client.writable:
+            sent = client.send_now(pending)
+            pending = self._pending = memoryview(pending)[sent:] if sent < len(pending) else b""
+        if self._decoder.done or len(pending) > self._ahead:
+            if pending:
+                await client.wait_writable(self._send_timeout)
+            return
+        try:
+            data = server.recv_now() if server.readable else None
+        except StreamError as error:
+            raise UpstreamClosed(f"{error.reason} while {PHASE}", errno=error.errno) from None
+        if data is not None:
+            self._take(data)
+            await self._take_turn()
+        else:
+            await self._wait()
+
+    def _take(self, data: bytes) -> None:
+        """Decode and frame *data*; b"" is the end of the server's stream (or of a body that came with the head)."""
+        decoder = self._decoder
+        try:
+            payload = decoder.feed(data) if data else b""
+            if not data and not decoder.done:
+                decoder.eof()
+        except MalformedMessage as error:
+            if data:
+                raise InvalidResponse(f"upstream sent {error.reason} while {PHASE}") from None
+            raise UpstreamClosed(f"upstream prematurely closed connection while {PHASE}", error.reason) from None
+        self.length += len(payload)
+        framed = self._framer(payload, decoder.done)
+        self._pending = b"".join((self._pending, framed)) if self._pending else framed
+
+    async def _wait(self) -> None:
+        """Wait for the server, and for room at the client when something is pending for it."""
+        client, server = self._client, self._server
+        try:
+            if self._pending:
+                await wait_either(server, self._read_timeout, client, self._send_timeout)
+                return
+            if client.hung_up and not self._half_closed:
+                raise ClientGone("client prematurely closed connection")
+            await server.wait_readable(self._read_timeout)
+        except StreamTimeout as error:
+            if not error.reading:
+                raise
+            raise UpstreamTimeout(f"upstream timed out {error.reason} while {PHASE}") from None
+
+    async def _take_turn(self) -> None:
+        poller = self._server.poller
+        poller.ready_calls += 1
+        if poller.ready_calls > MOST_READY_CALLS:
+            await poller.take_turn()
+
+
+async def tunnel(client: Stream, server: Stream, idle_timeout: float) -> None:
+    """
+    Pass octets both ways until one side has closed and the other has got everything, or nothing moves any more.
+
+    Args:
+        idle_timeout: Seconds without an octet in either direction after which the tunnel ends.
+
+    Ends quietly however it ends: an upgraded connection has no outcome of its own.
+    """
+    moved = trio.current_time()
+
+    async def copy(source: Stream, sink: Stream) -> None:
+        nonlocal moved
+        while True:
+            try:
+                data = await source.recv(max(0.001, moved + idle_timeout - trio.current_time()))
+            except StreamTimeout:
+                if trio.current_time() < moved + idle_timeout:
+                    continue  # the other direction was alive meanwhile
+                break
+            if not data:
+                sink.shut_writing()
+                return
+            moved = trio.current_time()
+            await sink.send(data, idle_timeout)
+        nursery.cancel_scope.cancel()
+
+    async def guarded(source: Stream, sink: Stream) -> None:
+        try:
+            await copy(source, sink)
+        except StreamError:
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(guarded, client, server)
+        nursery.start_soon(guarded, server, client)

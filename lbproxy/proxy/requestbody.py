@@ -1,0 +1,183 @@
+"""
+The body of one request: read from the client only when somebody asks for it.
+
+`RequestBody` streams; `Spool` holds a whole body, in memory or in a file without a name, so that it can be sent again
+to another server.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO, TYPE_CHECKING
+
+from lbproxy.errors import MalformedMessage, StreamClosed
+from lbproxy.wire.body import decoder_for
+
+if TYPE_CHECKING:
+    from lbproxy.http.exchange import Exchange
+    from lbproxy.net.stream import Stream
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_PIECE = 65536
+
+
+class RequestBody:
+    """
+    A body on its way in.
+
+    Args:
+        stream: The client's.
+        exchange: Whose body it is; octets read are added to its request_length.
+        data: What came behind the head.
+        timeout: client_body_timeout in seconds.
+
+    Attributes:
+        limit: client_max_body_size of the location in octets; 0: none.  Only a chunked body can meet it here.
+        complete: The end of the body has been read.
+        awaited: The client waits for 100 Continue before it sends anything.
+        leftover: Octets behind the body (the next request), once it is complete.
+    """
+
+    __slots__ = ("_decoder", "_exchange", "_size", "_stream", "_unread", "awaited", "complete", "leftover", "limit",
+                 "timeout")
+
+    def __init__(self, stream: Stream, exchange: Exchange, data: bytes, timeout: float) -> None:
+        self._stream, self._exchange, self._unread = stream, exchange, data
+        self.timeout, self.limit = timeout, 0
+        self._decoder = decoder_for(exchange.head.framing)
+        self._size = 0
+        self.awaited = exchange.head.expect_continue and not data
+        self.complete = self._decoder.done
+        self.leftover = data if self.complete else b""
+
+    @property
+    def started(self) -> bool:
+        """Whether any of it has been handed out."""
+        return self._size > 0
+
+    def read_now(self) -> bytes:
+        """Return what came with the head, decoded; b"" when there is nothing yet. Raises MalformedMessage."""
+        data, self._unread = self._unread, b""
+        return self._take(data) if data and not self.complete else b""
+
+    async def read(self) -> bytes:
+        """
+        Return the next decoded octets; b"" at the end of the body.
+
+        Raises:
+            MalformedMessage: Its framing is wrong (400), or it is larger than allowed (413).
+            StreamError: The client closed (`StreamClosed`) or stood still (`StreamTimeout`).
+        """
+        if self.awaited:
+            self.awaited = False
+            await self._stream.send(_CONTINUE, self.timeout)
+        payload = self.read_now()
+        while not payload and not self.complete:
+            data = await self._stream.recv(self.timeout)
+            if not data:
+                raise StreamClosed("client prematurely closed connection")
+            payload = self._take(data)
+        return payload
+
+    def _take(self, data: bytes) -> bytes:
+        payload = self._decoder.feed(data)
+        if self._decoder.done:
+            self.complete = True
+            self.leftover = self._decoder.surplus
+        self._exchange.request_length += len(data) - len(self.leftover)
+        self._size += len(payload)
+        if self.limit and self._size > self.limit:
+            raise MalformedMessage(f"client intended to send too large chunked body: {self._size} bytes", 413)
+        return payload
+
+
+class Spool:
+    """
+    A whole body.
+
+    Args:
+        memory: Octets kept in memory; what is larger goes to a temporary file that has no name.
+
+    Raises:
+        OSError: The temporary file cannot be made or written (a full disk); from `append`.
+    """
+
+    __slots__ = ("_file", "_memory", "_pieces", "size")
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._pieces: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self.size = 0
+
+    def append(self, data: bytes) -> None:
+        """Add *data* at the end."""
+        self.size += len(data)
+        if self._file is None:
+            self._pieces.append(data)
+            if self.size <= self._memory:
+                return
+            self._file = tempfile.TemporaryFile(prefix="lbproxy-")  # noqa: SIM115 - closed in close()
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+        self._file.write(data)
+
+    def in_memory(self) -> bytes | None:
+        """Return the whole body, or None when it is in a file."""
+        if self._file is not None:
+            return None
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
+
+    def reader(self) -> SpoolReader:
+        """Return a new reader at the beginning; one at a time."""
+        return SpoolReader(self._pieces, self._file, self.size)
+
+    def close(self) -> None:
+        """Give memory and file back."""
+        self._pieces.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class SpoolReader:
+    """A `Spool` read once from its beginning, 64 KiB at a time; the same face as a `RequestBody`."""
+
+    __slots__ = ("_file", "_left", "_memory", "complete")
+
+    def __init__(self, memory: list[bytes], file: IO[bytes] | None, size: int) -> None:
+        self._memory, self._file, self._left = iter(memory), file, size
+        self.complete = size == 0
+        if file is not None:
+            file.seek(0)
+
+    def read_now(self) -> bytes:
+        """Return the next octets; b"" at the end."""
+        piece = self._file.read(_PIECE) if self._file is not None else next(self._memory, b"")
+        self._left -= len(piece)
+        self.complete = self._left <= 0
+        return piece
+
+    async def read(self) -> bytes:
+        """Return the next octets; b"" at the end. Never waits."""
+        return self.read_now()
+
+
+async def spool(body: RequestBody, memory: int) -> Spool:
+    """
+    Read the rest of *body*.
+
+    Raises:
+        MalformedMessage, StreamError: As `RequestBody.read`.
+        OSError: As `Spool`.
+    """
+    whole = Spool(memory)
+    try:
+        while data := await body.read():
+            whole.append(data)
+    except BaseException:
+        whole.close()
+        raise
+    return whole

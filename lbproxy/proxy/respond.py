@@ -1,0 +1,111 @@
+"""
+Heads of answers, and whole answers made here: errors, ``return``, redirects.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from lbproxy import __version__
+from lbproxy.http.errorpage import error_body
+from lbproxy.wire.fields import line
+from lbproxy.wire.status import STATUS_REASONS
+
+if TYPE_CHECKING:
+    from lbproxy.config.core import ClientSettings
+    from lbproxy.http.exchange import Exchange
+    from lbproxy.proxy.connection import Connection
+
+SIGNATURE, SHORT_SIGNATURE = f"lbproxy/{__version__}".encode(), b"lbproxy"
+_SERVER_LINES = {True: b"Server: %b\r\n" % SIGNATURE, False: b"Server: %b\r\n" % SHORT_SIGNATURE}
+_CLOSING = frozenset({400, 413, 414, 494, 500, 501})  # ngx_http_special_response_handler: r->keepalive = 0
+_BODILESS = frozenset({204, 304})
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+
+
+def _percent(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match[0][0]
+
+
+class _DateLine:
+    """The Date field, made once a second (RFC 9110 section 6.6.1)."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = b""
+
+    def __call__(self) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
+            self._line = b"Date: %b\r\n" % stamp.encode()
+        return self._line
+
+
+date_line = _DateLine()
+
+
+def status_line(status: int, reason: bytes) -> bytes:
+    """Return the status line with its CRLF; *reason* may be empty."""
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+
+
+def server_line(settings: ClientSettings) -> bytes:
+    """Return the Server field, with the version unless ``server_tokens off``."""
+    return _SERVER_LINES[settings.server_tokens]
+
+
+def connection_lines(conn: Connection, ex: Exchange) -> bytes:
+    """Return the Connection field (said aloud, as nginx does), and Keep-Alive where it is configured."""
+    if not conn.stays_open(ex):
+        return b"Connection: close\r\n"
+    announced = conn.settings.keepalive_timeout[1]
+    if announced is None:
+        return b"Connection: keep-alive\r\n"
+    return b"Connection: keep-alive\r\nKeep-Alive: timeout=%d\r\n" % announced
+
+
+async def send_answer(
+    conn: Connection,
+    ex: Exchange,
+    status: int,
+    body: bytes,
+    content_type: bytes = b"text/html",
+    location: bytes | None = None,
+) -> None:
+    """
+    Send a whole answer made here.
+
+    Args:
+        location: Value of the Location field; control characters in it are escaped, for ``return 301 $uri`` can
+            hold decoded line ends.
+
+    Raises:
+        StreamError: The client does not take it.
+    """
+    settings = conn.settings
+    ex.status = status
+    if status in _BODILESS:
+        fields = body = b""
+    else:
+        fields = b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type, len(body))
+    fields = server_line(settings) + date_line() + fields + connection_lines(conn, ex)
+    if location is not None:
+        fields += line(b"Location", _CONTROL.sub(_percent, location))
+    ex.sent_fields = fields
+    head = status_line(status, STATUS_REASONS.get(status, b"")) + fields + b"\r\n"
+    ex.head_length = len(head)
+    await conn.stream.send(head if ex.method == b"HEAD" else head + body, settings.send_timeout)
+    ex.completed = True
+
+
+async def send_error(conn: Connection, ex: Exchange, status: int, location: bytes | None = None) -> None:
+    """Send nginx's small page for *status*; some statuses end the connection, as they do there."""
+    if status in _CLOSING:
+        ex.keep_alive = False
+    signature = SIGNATURE if conn.settings.server_tokens else SHORT_SIGNATURE
+    shown = 400 if status == 494 else status
+    await send_answer(conn, ex, shown, error_body(status, signature), location=location)
