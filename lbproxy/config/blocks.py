@@ -20,7 +20,7 @@ from lbproxy.config.upstreams import compile_upstream
 from lbproxy.config.vocabulary import Grammar, Vocabulary
 from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 
-__all__ = ["Environment", "Grammar", "compile_config", "load_config", "read_config"]
+__all__ = ["Environment", "Grammar", "compile_config", "in_order", "load_config", "read_config"]
 
 
 def load_config(source: Source, grammar: Grammar, environment: Environment) -> Config:
@@ -46,7 +46,7 @@ def read_config(
     config, errors = _compile(directives, grammar, environment)
     if any(isinstance(error, UnbalancedBraces) for error in reading.errors):
         errors = []  # what follows a wrong brace stands in the wrong block, and most of it would be refused
-    return config, _in_order([*reading.errors, *errors])
+    return config, in_order([*reading.errors, *errors])
 
 
 def compile_config(directives: Sequence[Directive], grammar: Grammar, environment: Environment) -> Config:
@@ -58,11 +58,11 @@ def compile_config(directives: Sequence[Directive], grammar: Grammar, environmen
     """
     config, errors = _compile(directives, grammar, environment)
     if errors:
-        raise ConfigErrors(_in_order(errors))
+        raise ConfigErrors(in_order(errors))
     return config
 
 
-def _in_order(errors: Sequence[ConfigError]) -> tuple[ConfigError, ...]:
+def in_order(errors: Sequence[ConfigError]) -> tuple[ConfigError, ...]:
     """Sort by place; files in the order in which they were first complained about."""
     files: dict[str, int] = {}
     for error in errors:

@@ -125,7 +125,7 @@ class _Form:
                 continue
             words = tuple(word.text for word in head)
             if words in seen:
-                message = f'"{" ".join(words)}" directive is duplicate'
+                message = f'duplicate key "{" ".join(words)}"'
                 hint = "to repeat a directive, give it a list"
                 self.reading.errors.append(WrongContext(message, head[0].position, hint))
                 continue
