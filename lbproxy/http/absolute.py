@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lbproxy.config.core import ClientSettings
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.router import octets
+from lbproxy.http.variables import server_name
 from lbproxy.wire import uri
 
 
@@ -25,7 +25,7 @@ def absolute_url(ex: Exchange, location: bytes) -> bytes:
 def _host(ex: Exchange, *, named: bool) -> bytes:
     """Return the host that the client is told: as it called us or, with *named*, the server's first name."""
     if named:
-        return octets(ex.server.names[0].text)
+        return server_name(ex)
     if ex.head.host is not None or uri.authority(ex.head.target) is not None:
         return ex.host
     address = ex.client.server_address

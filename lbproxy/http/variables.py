@@ -152,7 +152,8 @@ def _request_port(ex: Exchange) -> bytes:
     return port if colon and port.isdigit() else b""
 
 
-def _server_name(ex: Exchange) -> bytes:
+def server_name(ex: Exchange) -> bytes:
+    """Return the first name of the server, without the mark of a regular expression or of ``.name``."""
     name = ex.server.names[0].text
     return (name[1:] if name.startswith((".", "~")) else name).encode()
 
@@ -171,11 +172,17 @@ def _forwarded_for(ex: Exchange) -> bytes:
     return claimed + b", " + ex.client.address if claimed else ex.client.address
 
 
+def _proxy_host(ex: Exchange) -> bytes | None:
+    """Return what the address in proxy_pass calls its server, without the port if that is 80."""
+    name = ex.upstream_name
+    return b"localhost" if name.startswith(b"unix:") else name.removesuffix(b":80") or None
+
+
 def _proxy_port(ex: Exchange) -> bytes | None:
-    """Return the port of $proxy_host; 80 where it names none."""
-    if not ex.upstream_name:
-        return None
-    _, colon, port = ex.upstream_name.rpartition(b":")
+    name = ex.upstream_name
+    if not name or name.startswith(b"unix:"):
+        return b"" if name else None
+    _, colon, port = name.rpartition(b":")
     return port if colon and port.isdigit() else b"80"
 
 
@@ -244,7 +251,7 @@ VARIABLES: Mapping[str, Getter] = {
     "remote_port": _remote_port,
     "scheme": lambda _: b"http",
     "server_addr": attrgetter("client.server_address"),
-    "server_name": _server_name,
+    "server_name": server_name,
     "server_port": _server_port,
     # the answer
     "body_bytes_sent": lambda ex: b"%d" % ex.body_bytes_sent,
@@ -259,7 +266,7 @@ VARIABLES: Mapping[str, Getter] = {
     "time_local": lambda ex: _time_local(int(ex.logged_at)),
     # the servers behind
     "proxy_add_x_forwarded_for": _forwarded_for,
-    "proxy_host": lambda ex: ex.upstream_name or None,
+    "proxy_host": _proxy_host,
     "proxy_port": _proxy_port,
     "upstream_addr": _every_attempt(attrgetter("name")),
     "upstream_bytes_received": _every_attempt(lambda attempt: b"%d" % attempt.bytes_received),

@@ -77,7 +77,7 @@ def exchange(
     version: int = 11,
 ) -> Exchange:
     """
-    Return a request that began at second 100, as the proxy would have set it up; answered 200 at 100.25.
+    Return a request that began at second 100, as the proxy would have set it up.
 
     Args:
         fields: The field block, each line with its CRLF.
@@ -89,6 +89,11 @@ def exchange(
     ex.host = b"example.com"
     ex.path = uri.normalise(ex.raw_path or b"")
     ex.client.requests = 3
+    return ex
+
+
+def answered(ex: Exchange) -> Exchange:
+    """Return *ex* after its answer: 200 with 60 octets of body, at second 100.25."""
     ex.status, ex.completed = 200, True
     ex.bytes_sent, ex.body_bytes_sent = 310, 60
     ex.finished, ex.logged_at = 100.25, 1795333560.5
