@@ -100,6 +100,7 @@ class ForwardSettings:
     The directives of every protocol; ``*`` is the protocol's prefix.  Times are seconds, sizes octets.
 
     Args:
+        destination: Of the location's own ``*_pass``; each protocol declares that for itself.
         read_timeout: Between two reads of the answer, not for the whole of it.
         next_upstream: Conditions on which another server is tried.
         next_upstream_tries: 0: as many as there are servers.
@@ -111,6 +112,7 @@ class ForwardSettings:
 
     prefix: ClassVar[str] = "*"
 
+    destination: Pass | None = None
     connect_timeout: float = setting("*_connect_timeout", duration, 60.0)
     send_timeout: float = setting("*_send_timeout", duration, 60.0)
     read_timeout: float = setting("*_read_timeout", duration, 60.0)
@@ -132,34 +134,45 @@ class ForwardSettings:
     intercept_errors: bool = setting("*_intercept_errors", flag, False)
     socket_keepalive: bool = setting("*_socket_keepalive", flag, False)
 
-    @property
-    def destination(self) -> Pass | None:
-        """The ``*_pass`` of this very location."""
-        raise NotImplementedError
-
 
 class UpstreamProtocol(Protocol):
-    """
-    How the requests of one location look to its servers, and their answers to the client.
+    """How the requests of one location look to its servers, and their answers to the client."""
 
-    Attributes:
-        name: "http" or "uwsgi".
-        keepalive: Whether a connection may serve more than one request.
-        chunks_requests: Whether a body may be sent without its length being known (framing CHUNKED).
-        method: Makes the method that goes to the server; None: the client's.
-        set_body: Makes the body that is sent instead of the client's; None: the client's.
-        passed: Those of ``server`` and ``date`` that may come from the server; if any, ask `adds_own`.
-        target: Says where a request goes; raises MalformedMessage (500) if that is nowhere.
-    """
+    @property
+    def name(self) -> str:
+        """Return "http" or "uwsgi"."""
 
-    name: str
-    settings: ForwardSettings
-    keepalive: bool
-    chunks_requests: bool
-    method: Callable[[Exchange], bytes] | None
-    set_body: Callable[[Exchange], bytes] | None
-    passed: Collection[bytes]
-    target: Callable[[Exchange], Target]
+    @property
+    def default_port(self) -> int | None:
+        """Return the port of servers that are written without one; None: they must have one."""
+
+    @property
+    def settings(self) -> ForwardSettings:
+        """Return what is configured for the location."""
+
+    @property
+    def keepalive(self) -> bool:
+        """Return whether a connection may serve more than one request."""
+
+    @property
+    def chunked_requests(self) -> bool:
+        """Return whether a body may be sent before its length is known (framing CHUNKED)."""
+
+    @property
+    def target(self) -> Callable[[Exchange], Target]:
+        """Return what says where a request goes; it raises MalformedMessage (500) if that is nowhere."""
+
+    @property
+    def method(self) -> Callable[[Exchange], bytes] | None:
+        """Return what makes the method that goes to the server; None: it is the client's."""
+
+    @property
+    def set_body(self) -> Callable[[Exchange], bytes] | None:
+        """Return what makes the body that is sent instead of the client's; None: it is the client's."""
+
+    @property
+    def passed(self) -> Collection[bytes]:
+        """Return those of ``server`` and ``date`` that may come from the server; if any, ask `adds_own`."""
 
     def encode_request(self, ex: Exchange, framing: Framing) -> bytes:
         """
@@ -183,7 +196,7 @@ class UpstreamProtocol(Protocol):
         """
 
     def client_fields(self, ex: Exchange, head: ResponseHead) -> bytes:
-        """Return the field block for the client, without what its connection decides (framing, Connection)."""
+        """Return the field block for the client, without what its connection decides (framing and so on)."""
 
     def adds_own(self, name: bytes, head: ResponseHead) -> bool:
         """Return whether the proxy writes its own field *name* (``server`` or ``date``) into the answer."""
@@ -193,7 +206,7 @@ def compile_hiding(
     settings: ForwardSettings, hidden: Collection[bytes]
 ) -> Callable[[ResponseHead], bytes]:
     """
-    Return what makes the client's block of a head: hidden and hop-by-hop fields and repetitions removed.
+    Return what makes the client's block of a head: no hidden or hop-by-hop fields, no repetitions.
 
     Args:
         settings: With ``*_hide_header`` and ``*_pass_header``.

@@ -99,12 +99,14 @@ class HttpProtocol:
     """
 
     name = "http"
+    default_port: int | None = 80
 
-    def __init__(self, location: Location, settings: ProxySettings, table: VariableTable) -> None:
+    def __init__(self, location: Location, table: VariableTable) -> None:
+        settings = location.settings(ProxySettings)
         destination = settings.destination
         assert destination is not None
         self.settings = settings
-        self.keepalive = self.chunks_requests = settings.http_version == "1.1"
+        self.keepalive = self.chunked_requests = settings.http_version == "1.1"
         self.method = _compile_method(settings.method, table) if settings.method else None
         self.set_body = settings.set_body.bind(table) if settings.set_body else None
         self.passed = frozenset({b"server", b"date"}.intersection(settings.pass_header))
@@ -143,10 +145,11 @@ class HttpProtocol:
         # a look-alike with underscores would be the same variable to an application
         look_alikes = [name.replace(b"-", b"_") for name in names]
         strip = fields.removal([*_OWN_FIELDS, *names, *look_alikes])
-        method_of, passes_fields = self.method, settings.pass_request_headers
+        method_of, target_of, passes_fields = self.method, self.target, settings.pass_request_headers
 
         def encode(ex: Exchange, framing: Framing) -> bytes:
             head = ex.head
+            ex.upstream_name = target_of(ex).host_field  # $proxy_host
             block = b""
             if passes_fields:
                 block = strip(head.block)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from lbproxy.config.addresses import Endpoint, parse_endpoint
@@ -49,20 +49,22 @@ class Target:
         authority: Host and port as written; "" for a unix socket.
         uri: What stands behind the authority, "" if nothing; a lone ``?args`` has got its "/".
         url: The whole as written, scheme included: what ``proxy_redirect default`` looks for.
+
+    Attributes:
+        host_field: The Host that an HTTP server is told unless configured ($proxy_host).
     """
 
     endpoint: Endpoint
     authority: str = ""
     uri: str = ""
     url: str = ""
+    host_field: bytes = field(init=False)
 
-    @property
-    def host_field(self) -> bytes:
-        """The Host that an HTTP server is told unless configured ($proxy_host; ngx_http_proxy_set_vars)."""
-        if self.endpoint.path:
-            return b"localhost"
+    def __post_init__(self) -> None:
+        """Set *host_field* as ngx_http_proxy_set_vars does."""
         host = _PORT.sub("", self.authority) if self.endpoint.port == 80 else self.authority
-        return host.encode("utf-8", "surrogateescape")
+        shown = "localhost" if self.endpoint.path else host
+        object.__setattr__(self, "host_field", shown.encode("utf-8", "surrogateescape"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lbproxy.config.model import Location
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import Misfit, number_between
@@ -78,10 +79,12 @@ class UwsgiProtocol:
     """
 
     name = "uwsgi"
-    keepalive = chunks_requests = False
+    default_port: int | None = None
+    keepalive = chunked_requests = False
     method = set_body = None
 
-    def __init__(self, settings: UwsgiSettings, table: VariableTable) -> None:
+    def __init__(self, location: Location, table: VariableTable) -> None:
+        settings = location.settings(UwsgiSettings)
         assert settings.destination is not None
         self.settings = settings
         self.passed = frozenset({b"server", b"date"}.difference(settings.hide_header))

@@ -1,0 +1,305 @@
+"""
+A configuration compiled to what serves requests: routers, closures, upstreams.
+
+`load` is all that the outside needs: text in, a `Plan` out, or every mistake of the text at once.  A plan
+knows no sockets; each worker binds its actions to handlers when it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from lbproxy.balance.methods import ARITIES
+from lbproxy.balance.retry import RetryPolicy
+from lbproxy.balance.settings import BalanceSettings
+from lbproxy.config.addresses import Resolver
+from lbproxy.config.blocks import Environment, Grammar, in_order, read_config
+from lbproxy.config.core import CORE_SETTINGS, ClientSettings
+from lbproxy.config.model import Config, Location, VirtualServer
+from lbproxy.config.parser import UnbalancedBraces
+from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
+from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, LogCompiler
+from lbproxy.http.errorpage import ErrorPageSettings, ErrorTarget, compile_error_pages
+from lbproxy.http.rewrite import SCRIPTS, Step, compile_script, declared
+from lbproxy.http.router import Router
+from lbproxy.http.template import Template
+from lbproxy.http.variables import Constants, VariableTable
+from lbproxy.protocols.forwarding import ForwardSettings, UpstreamProtocol
+from lbproxy.protocols.http import HttpProtocol, ProxySettings
+from lbproxy.protocols.target import Pass
+from lbproxy.protocols.upstreams import UpstreamPlan, UpstreamTable, compile_upstream_plan
+from lbproxy.protocols.uwsgi import UwsgiProtocol, UwsgiSettings
+from lbproxy.wire.http1 import HeadLimits
+
+T = TypeVar("T")
+
+PROTOCOLS: tuple[tuple[type[ForwardSettings], type[HttpProtocol] | type[UwsgiProtocol]], ...] = (
+    (ProxySettings, HttpProtocol),
+    (UwsgiSettings, UwsgiProtocol),
+)
+"""What servers may speak: the settings with the ``*_pass``, and what is compiled from them per location."""
+
+GRAMMAR = Grammar(
+    settings=(
+        *CORE_SETTINGS,
+        BalanceSettings,
+        AccessLogSettings,
+        ErrorPageSettings,
+        *(settings for settings, _ in PROTOCOLS),
+    ),
+    scripts=SCRIPTS,
+    balancers=ARITIES,
+)
+"""Every directive there is, each declared by the module that obeys it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForwardAction:
+    """
+    Pass requests on to a server.
+
+    Args:
+        upstream: None where variables decide: see `UpstreamProtocol.target` and `UpstreamTable.find`.
+    """
+
+    protocol: UpstreamProtocol
+    upstream: UpstreamPlan | None
+    retry: RetryPolicy
+
+
+Action = ForwardAction
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Route:
+    """
+    What happens to the requests of one location.
+
+    Args:
+        limits: For heads; those of an address's default server count, as no other is known by then.
+        script: Runs before the action and may answer by itself; None if there is nothing to run.
+        action: None: there is nothing here, 404.
+        error_pages: By status.
+    """
+
+    location: Location
+    server: VirtualServer
+    client: ClientSettings
+    limits: HeadLimits
+    script: Step | None
+    action: Action | None
+    access_logs: tuple[CompiledLog, ...]
+    error_pages: Mapping[int, ErrorTarget]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Plan:
+    """
+    A whole configuration, ready to serve.
+
+    Args:
+        routes: One for every location, and for the root of each server, which holds what no location matches.
+        server_scripts: Run before a location is chosen; servers without one are left out.
+        upstreams: Blocks and implicit ones by name.
+        access_logs: Every file once, with its buffer, in the order of the text.
+    """
+
+    config: Config
+    router: Router
+    routes: Mapping[Location, Route]
+    server_scripts: Mapping[VirtualServer, Step]
+    upstreams: UpstreamTable
+    access_logs: tuple[AccessLog, ...]
+
+
+def load(source: Source, environment: Environment, constants: Constants) -> Plan:
+    """
+    Return the plan of the configuration in *source*: YAML if its name says so, else nginx's syntax.
+
+    Args:
+        source: The main file.
+        environment: How to include files and to resolve names.
+        constants: Variables that come from outside: hostname, pid, nginx_version, request_id.
+
+    Raises:
+        ConfigErrors: Every mistake, in the order of the text.
+    """
+    config, errors = read_config(source, GRAMMAR, environment)
+    if any(isinstance(error, UnbalancedBraces) for error in errors):
+        raise ConfigErrors(errors)  # much stands where it was not meant to stand
+    plan, more = _Compiler(config, environment.resolve, constants).compile()
+    if errors or more:
+        raise ConfigErrors(in_order([*errors, *more]))
+    return plan
+
+
+def compile_plan(config: Config, resolver: Resolver, constants: Constants) -> Plan:
+    """
+    Return the plan of *config*.
+
+    Raises:
+        ConfigErrors: Every mistake that is none of a single block: unknown variables, formats, hosts, ...
+    """
+    plan, errors = _Compiler(config, resolver, constants).compile()
+    if errors:
+        raise ConfigErrors(in_order(errors))
+    return plan
+
+
+class _Compiler:
+    """One compilation: everything is tried, and mistakes are gathered."""
+
+    def __init__(self, config: Config, resolver: Resolver, constants: Constants) -> None:
+        self._config, self._resolver = config, resolver
+        # one setting is compiled in many places, and complained of once
+        self._errors: dict[tuple[str, int, int, str], ConfigError] = {}
+        self._compiled: dict[int, Any] = {}  # by identity of what they were compiled from
+        self._locations = [
+            (server, location) for server in config.servers for location in _with_inner(server.root)
+        ]
+        self._table = VariableTable(constants, declared(config.directives), self._captured())
+        self._logs: LogCompiler | None = None
+
+    def compile(self) -> tuple[Plan, list[ConfigError]]:
+        """Return the plan as far as it could be made, and the mistakes."""
+        self._check_templates()
+        self._upstreams = UpstreamTable(self._config, self._upstream_blocks())
+        with self._catching():
+            self._logs = LogCompiler(self._config.settings(AccessLogSettings).formats, self._table)
+        routes = {location: self._route(server, location) for server, location in self._locations}
+        scripts = {server: self._script(server.root) for server in self._config.servers}
+        logs = {log.log.path: log.log for route in routes.values() for log in route.access_logs}
+        plan = Plan(
+            config=self._config,
+            router=Router(self._config, lambda location: routes[location].action is not None),
+            routes=MappingProxyType(routes),
+            server_scripts={server: script for server, script in scripts.items() if script is not None},
+            upstreams=self._upstreams,
+            access_logs=tuple(logs.values()),
+        )
+        return plan, list(self._errors.values())
+
+    @contextmanager
+    def _catching(self) -> Iterator[None]:
+        try:
+            yield
+        except ConfigError as error:
+            place = error.position
+            self._errors.setdefault((place.source.name, place.line, place.column, error.message), error)
+
+    def _once(self, source: object, compile_: Callable[[], T], failed: T) -> T:
+        """Return what *compile_* makes of *source*, made once however many blocks share that object."""
+        if id(source) not in self._compiled:
+            self._compiled[id(source)] = failed
+            with self._catching():
+                self._compiled[id(source)] = compile_()
+        found: T = self._compiled[id(source)]
+        return found
+
+    def _captured(self) -> Iterator[str]:
+        """Yield the names of groups in the regular expressions that give variables their values."""
+        for server in self._config.servers:
+            for name in server.names:
+                yield from name.regex.groupindex if name.regex else ()
+        for _, location in self._locations:
+            yield from location.regex.groupindex if location.regex else ()
+            for redirect in location.settings(ProxySettings).redirects:
+                yield from redirect.regex.groupindex if redirect.regex else ()
+
+    def _check_templates(self) -> None:
+        """Look up the variables of everything configured, also of what no request will ever see (as nginx)."""
+        blocks = [self._config.merged, *(location.merged for _, location in self._locations)]
+        for settings in {id(value): value for block in blocks for value in block.values()}.values():
+            for template in _templates(settings):
+                with self._catching():
+                    template.getters(self._table)
+
+    def _upstream_blocks(self) -> dict[str, UpstreamPlan]:
+        plans = {}
+        for name, conf in self._config.upstreams.items():
+            plans[name] = UpstreamPlan(conf)
+            if conf.servers:
+                with self._catching():
+                    plans[name] = compile_upstream_plan(conf, self._table)
+        return plans
+
+    def _script(self, location: Location) -> Step | None:
+        script = location.script
+        return self._once(script, lambda: compile_script(script, self._table), None) if script else None
+
+    def _route(self, server: VirtualServer, location: Location) -> Route:
+        client, pages = location.settings(ClientSettings), location.settings(ErrorPageSettings)
+        logs, compiler = location.settings(AccessLogSettings), self._logs
+        return Route(
+            location=location,
+            server=server,
+            client=client,
+            limits=self._once(client, lambda: _head_limits(client), HeadLimits()),
+            script=None if location is server.root else self._script(location),
+            action=self._action(location),
+            access_logs=self._once(logs, lambda: compiler.compile(logs) if compiler else (), ()),
+            error_pages=self._once(pages, lambda: compile_error_pages(pages.pages, self._table), {}),
+        )
+
+    def _action(self, location: Location) -> Action | None:
+        """Return what the ``*_pass`` of *location* means; two of them are a mistake."""
+        action = None
+        for kind, protocol in PROTOCOLS:
+            settings = location.settings(kind)
+            destination = settings.destination
+            if destination is None:
+                continue
+            upstream = None
+            with self._catching():
+                if action is not None:
+                    message = f'"{kind.prefix}_pass" in a location that passes requests on already'
+                    raise WrongContext(message, destination.position)
+                upstream = self._upstream(destination, protocol.default_port)
+            with self._catching():
+                action = ForwardAction(protocol(location, self._table), upstream, _retry(settings))
+        return action
+
+    def _upstream(self, destination: Pass, default_port: int | None) -> UpstreamPlan | None:
+        if destination.target is None:
+            return None
+        return self._upstreams.add(destination.target, default_port, destination.position, self._resolver)
+
+
+def _with_inner(location: Location) -> Iterator[Location]:
+    """Yield *location* and all inside it."""
+    yield location
+    for inner in location.locations:
+        yield from _with_inner(inner)
+
+
+def _templates(value: object) -> Iterator[Template]:
+    """Yield the templates in a settings object, however deep."""
+    if isinstance(value, Template):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _templates(item)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _templates(getattr(value, field.name))
+
+
+def _head_limits(client: ClientSettings) -> HeadLimits:
+    """Return what a head may be: it lies in the small buffer or in the large ones, a line in one of them."""
+    number, size = client.large_header_buffers
+    line = max(size, client.header_buffer_size)
+    return HeadLimits(
+        line=line,
+        field=line,
+        total=max(number * size, line),
+        underscores=client.underscores_in_headers,
+        ignore_invalid=client.ignore_invalid_headers,
+    )
+
+
+def _retry(settings: ForwardSettings) -> RetryPolicy:
+    return RetryPolicy(settings.next_upstream, settings.next_upstream_tries, settings.next_upstream_timeout)
