@@ -44,7 +44,7 @@ class Listener(Channel):
         self.socket, self._accepted, self._exhausted = sock, accepted, exhausted
         self._no_delay = sock.family != socket.AF_UNIX
         self._watching = False
-        sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+        sock.setblocking(False)
 
     def resume(self) -> None:
         """Accept clients from now on."""
@@ -73,7 +73,7 @@ class Listener(Channel):
                     self.pause()
                     self._exhausted(self, describe(error))
                 return
-            sock.setblocking(False)  # noqa: FBT003
+            sock.setblocking(False)
             if self._no_delay:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._accepted(self, Stream(self.poller, sock), peername)

@@ -34,7 +34,6 @@ _WRITE_EDGES = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 _HANGUPS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _MOST_EVENTS = 256
 MOST_READY_CALLS = 32  # calls in a row that found their socket ready before the others get a turn
-_GO = Value(None)
 
 
 class Poller:
@@ -95,8 +94,7 @@ class Poller:
         channel.check_at = when
         self._serial += 1
         heapq.heappush(self._timers, (when, self._serial, channel))
-        if when < self._timer_scope.deadline:
-            self._timer_scope.deadline = when
+        self._timer_scope.deadline = min(self._timer_scope.deadline, when)
 
     def disarm(self, channel: Channel) -> None:
         """Forget the timer of a channel that closes, and sweep when half of the heap is such leavings."""
@@ -235,13 +233,13 @@ class Channel:
         if events & _READ_EDGES:
             self.readable = True
             if self._reader is not None:
-                self._wake_reader(_GO)
+                self._wake_reader(Value(None))
             elif self.on_input is not None:
                 self.on_input()
         if events & _WRITE_EDGES:
             self.writable = True
             if self._writer is not None:
-                self._wake_writer(_GO)
+                self._wake_writer(Value(None))
 
     def expire(self, now: float) -> None:
         """Time out the waiting tasks whose deadline has come, and arm the timer again for the others."""

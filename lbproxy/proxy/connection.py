@@ -8,12 +8,14 @@ request or its body.  All that one client can cause ends here.
 from __future__ import annotations
 
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 import trio
 
-from lbproxy.errors import ClientGone, MalformedMessage, StreamClosed, StreamError, StreamTimeout
+from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTimeout
 from lbproxy.http.exchange import Client, Exchange
+from lbproxy.http.router import octets
 from lbproxy.proxy.requestbody import RequestBody
 from lbproxy.wire import uri
 from lbproxy.wire.body import NO_BODY
@@ -71,6 +73,8 @@ class Connection:
                 pass
         except (StreamError, ClientGone):
             pass  # between two requests nobody is missed
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the service of all others
+            self.log("alert", f"bug: {_place(error)}")
         finally:
             self.stream.close()
             self._server.gone(self)
@@ -149,7 +153,7 @@ class Connection:
     async def _refuse(self, error: MalformedMessage) -> None:
         """Answer a head that is none, and close."""
         line = self._buf.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
-        ex = self._begin(RequestHead(line, b"", b"/", 11, b"", len(self._buf)))
+        ex = self._begin(RequestHead(line, b"", b"/", 11, b"", size=len(self._buf)))
         ex.keep_alive = False
         self.log("info", f"client sent invalid request: {error.reason}")
         status = FIELDS_TOO_LARGE if error.reason == TOO_LARGE else error.status
@@ -181,7 +185,7 @@ class Connection:
         if match is not None:
             ex.capture(match)
         if not ex.host:
-            ex.host = self._server.name_of(ex.server)
+            ex.host = octets(ex.server.names[0].text)
         route = self.route = self._server.plan.routes[ex.server.root]
         ex.path = uri.normalise(ex.raw_path or b"/", route.client.merge_slashes)
         if head.framing != NO_BODY or head.expect_continue:
@@ -241,7 +245,7 @@ class Connection:
         files = self._server.logs.access
         for log in self.route.access_logs:
             if log.wanted is None or log.wanted(ex):
-                files[log.path].write(log.line(ex))
+                files[log.log.path].write(log.line(ex))
 
     async def _leave(self, ex: Exchange) -> bool:
         """Get past what is left of the request; return whether the connection can be used again."""
@@ -306,7 +310,14 @@ class Connection:
         errors.log(level, ", ".join(parts))
 
 
-def _shown(octets: bytes) -> str:
-    """Return *octets* as printable text; what could forge a line is escaped."""
-    text = octets.decode("utf-8", "backslashreplace")
+def _place(error: Exception) -> str:
+    """Return what *error* is and where it came from, on one line."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
+    return f"{type(error).__name__}: {error} at {where}"
+
+
+def _shown(value: bytes) -> str:
+    """Return *value* as printable text; what could forge a line is escaped."""
+    text = value.decode("utf-8", "backslashreplace")
     return text if text.isprintable() else text.encode("unicode_escape").decode()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from lbproxy.balance.peer import Outcome
-from lbproxy.balance.retry import STATUS_CONDITIONS, outcome_of, repeatable
 from lbproxy.errors import NoLivePeers, UpstreamClosed, UpstreamError
 from lbproxy.http.exchange import Attempt
 from lbproxy.proxy.deliver import Answer, deliver
@@ -26,10 +25,13 @@ if TYPE_CHECKING:
     from lbproxy.balance.peer import Peer
     from lbproxy.http.exchange import Exchange
     from lbproxy.plan import ForwardAction
+    from lbproxy.protocols.forwarding import UpstreamProtocol
     from lbproxy.proxy.connection import Connection
     from lbproxy.proxy.upstream import Upstream
 
-Finder = Callable[["Exchange"], Awaitable["Upstream"]]
+_CONDITIONS = {status: f"http_{status}" for status in (500, 502, 503, 504, 403, 404, 429)}
+
+Finder = Callable[["UpstreamProtocol", "Exchange"], Awaitable["Upstream"]]
 
 
 class Forwarder:
@@ -62,7 +64,7 @@ class Forwarder:
         """
         source, framing = await self._body(conn, ex)
         try:
-            upstream = self.upstream or await self.find(ex)
+            upstream = self.upstream or await self.find(self.protocol, ex)
             return await Forwarding(self, conn, upstream, Inquiry(ex, conn.stream, self.protocol, framing, source)).run()
         finally:
             if type(source) is Spool:
@@ -138,15 +140,15 @@ class Forwarding:
             attempt.status = error.status
             self._log_failure(error, peer)
             again = self._may_retry(error.condition, sent=attempt.bytes_sent > 0)
-            return (None if again else error.status), outcome_of(error.condition, retried=again)
+            return (None if again else error.status), self._of.retry.outcome(error.condition, again=again)
         head = answer.head
         attempt.status = head.status
         attempt.header_time = trio.current_time() - attempt.started
         ex.response = head
-        condition = STATUS_CONDITIONS.get(head.status)
+        condition = _CONDITIONS.get(head.status)
         if condition is not None and condition in self._of.retry.conditions and self._may_retry(condition, sent=True):
             answer.pooled.stream.close()
-            return None, outcome_of(condition, retried=True)
+            return None, self._of.retry.outcome(condition, again=True)
         if settings.intercept_errors and head.status >= 300 and head.status in self._conn.route.error_pages:
             answer.pooled.stream.close()
             return head.status, Outcome.OK
@@ -189,7 +191,7 @@ class Forwarding:
             except UpstreamClosed:
                 stream.close()
                 stale = pooled.requests and stream.bytes_in == received and inquiry.replayable
-                if not stale or (stream.bytes_out > sent and not repeatable(self._ex.method, self._of.retry)):
+                if not stale or (stream.bytes_out > sent and not self._of.retry.repeatable(self._ex.method)):
                     raise
                 pooled = None
             except BaseException:

@@ -55,7 +55,7 @@ T = TypeVar("T")
 Source = bytes | Spool | RequestBody
 
 
-class _AnsweredEarly(Exception):  # noqa: N818 - a signal between two coroutines, not an error
+class _AnsweredEarly(Exception):
     """The server has something to say before it got the whole body."""
 
 

@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 PHASE = "reading upstream"
 
 
-def in_chunks(payload: bytes, done: bool) -> bytes:  # noqa: FBT001 - the shape of every framer
+def in_chunks(payload: bytes, done: bool) -> bytes:
     """Frame *payload* as one chunk, and end the body when *done* (RFC 9112 section 7.1)."""
     framed = encode_chunk(payload) if payload else b""
     return framed + LAST_CHUNK if done else framed
 
 
-def as_it_is(payload: bytes, done: bool) -> bytes:  # noqa: ARG001, FBT001
+def as_it_is(payload: bytes, done: bool) -> bytes:  # noqa: ARG001
     """Frame by a length announced before, or by the end of the connection."""
     return payload
 

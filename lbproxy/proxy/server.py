@@ -24,7 +24,6 @@ from lbproxy.proxy.upstream import Upstreams
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Address
-    from lbproxy.http.router import ServerNames
     from lbproxy.plan import Plan
     from lbproxy.proxy.logfile import Logs
 
@@ -149,8 +148,8 @@ def _client(sock: socket.socket, peername: Any, number: int, now: float) -> Clie
     """Describe the client of *sock* for variables and balancers."""
     if sock.family == socket.AF_UNIX:
         path = sock.getsockname()
-        return Client(b"unix:", 0, b"", b"unix:" + path.encode(errors="surrogateescape"), 0, number, now)
+        return Client(b"unix:", 0, b"", b"unix:" + path.encode(errors="surrogateescape"), 0, number=number, opened=now)
     host, port = peername[:2]
     own_host, own_port = sock.getsockname()[:2]
     packed = socket.inet_pton(sock.family, host.partition("%")[0])
-    return Client(host.encode(), port, packed, own_host.encode(), own_port, number, now)
+    return Client(host.encode(), port, packed, own_host.encode(), own_port, number=number, opened=now)

@@ -1,5 +1,8 @@
 """
-An upstream at work in this worker: the pure group of peers, and the idle connections to them.
+Upstreams at work in one worker: the pure groups of peers, and the idle connections to them.
+
+A destination that variables name is looked up among the configured upstreams first; a name that is none of them is
+resolved by the system, in a thread, and remembered for a while together with its counters and connections.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from lbproxy.config.model import Address
+from lbproxy.errors import MalformedMessage
 from lbproxy.net.pool import Pool, Pooled
 from lbproxy.net.stream import SockAddr, connect
 
@@ -16,11 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lbproxy.balance.group import PeerGroup
-    from lbproxy.balance.peer import Peer
+    from lbproxy.balance.peer import Chance, Peer
     from lbproxy.config.core import PoolSettings
-    from lbproxy.config.model import Address
     from lbproxy.http.exchange import Exchange
     from lbproxy.net.readiness import Poller
+    from lbproxy.plan import ForwardAction, Plan
+    from lbproxy.protocols.forwarding import UpstreamProtocol
+    from lbproxy.protocols.target import Target
+    from lbproxy.protocols.upstreams import UpstreamPlan
+
+_NAME_LIFETIME = 30.0  # seconds that a name resolved at run time is believed
+_MOST_NAMES = 1000  # of them remembered at once
 
 
 class Upstream:
@@ -55,6 +66,88 @@ class Upstream:
         family, target = sockaddr(peer.address)
         stream = await connect(self._poller, family, target, timeout, keepalive=keepalive)
         return Pooled(stream, trio.current_time())
+
+
+class Upstreams:
+    """
+    Every upstream of a plan, as one worker sees it.
+
+    Args:
+        chance: For the random methods.
+    """
+
+    def __init__(self, poller: Poller, plan: Plan, chance: Chance) -> None:
+        self._poller, self._table, self._chance = poller, plan.upstreams, chance
+        self._running: dict[UpstreamPlan, Upstream] = {}
+        self._resolved: dict[tuple[str, int], tuple[Upstream, float]] = {}
+
+    def of(self, action: ForwardAction) -> Upstream | None:
+        """Return the upstream of *action*, None if that depends on the exchange."""
+        return None if action.upstream is None else self._run(action.upstream)
+
+    def _run(self, plan: UpstreamPlan) -> Upstream:
+        if plan not in self._running:
+            self._running[plan] = Upstream(self._poller, plan.new_group(self._chance), plan.key, plan.pool)
+        return self._running[plan]
+
+    async def find(self, protocol: UpstreamProtocol, ex: Exchange) -> Upstream:
+        """
+        Return the upstream that the variables in a ``*_pass`` lead to.
+
+        Raises:
+            MalformedMessage: They lead nowhere; its status (500, or 502 for an unknown host) is the answer.
+        """
+        target = protocol.target(ex)
+        plan = self._table.find(target, protocol.default_port)
+        if plan is None:
+            return await self._resolve(target, protocol.default_port)
+        return self._run(plan)
+
+    async def _resolve(self, target: Target, default_port: int | None) -> Upstream:
+        endpoint = target.endpoint
+        port = endpoint.port or default_port or 0
+        known = self._resolved.get((endpoint.host, port))
+        now = trio.current_time()
+        if known is not None and now < known[1]:
+            return known[0]
+        try:
+            found = await trio.socket.getaddrinfo(endpoint.host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            if known is not None:  # better an old address than none
+                return known[0]
+            message = f"{endpoint.host} could not be resolved ({error.strerror or error})"
+            raise MalformedMessage(message, 502) from None
+        addresses = list(dict.fromkeys(Address(host=str(where[4][0]), port=port) for where in found))
+        upstream = known[0] if known is not None else None
+        if upstream is None or [peer.address for peer in upstream.group.peers] != addresses:
+            plan = self._table.resolved(target, default_port, addresses)
+            upstream = Upstream(self._poller, plan.new_group(self._chance), plan.key, plan.pool)
+        if len(self._resolved) >= _MOST_NAMES:
+            self._forget(next(iter(self._resolved)))
+        self._resolved[endpoint.host, port] = (upstream, now + _NAME_LIFETIME)
+        return upstream
+
+    def _forget(self, name: tuple[str, int]) -> None:
+        upstream, _ = self._resolved.pop(name)
+        upstream.pool.clear()
+
+    def _all(self) -> list[Upstream]:
+        return [*self._running.values(), *(upstream for upstream, _ in self._resolved.values())]
+
+    def expire(self, now: float) -> None:
+        """Close connections that have been idle for too long."""
+        for upstream in self._all():
+            upstream.pool.expire(now)
+
+    def shrink(self) -> None:
+        """Give up an idle connection of each upstream: descriptors have run out."""
+        for upstream in self._all():
+            upstream.pool.shrink()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for upstream in self._all():
+            upstream.pool.clear()
 
 
 def sockaddr(address: Address) -> tuple[int, SockAddr]:
