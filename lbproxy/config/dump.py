@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from lbproxy.config.parser import Directive
 
 _PLAIN = re.compile(r"""(?![#}"'])(?:\\[^ \t\r\n;{"'\\trn]|\$\{?|[^ \t\r\n;{\\$"'])++""")
-_NEEDS_BACKSLASH = re.compile(r"""\\(?=["'\\trn]|\Z)|\Z(?<=\\)""")
+_NEEDS_BACKSLASH = re.compile(r"""\\(?=["'\\trn]|\Z)""")
 
 
 def word(text: str) -> str:

@@ -32,8 +32,9 @@ def test_addresses_are_split(text: str, expected: Endpoint) -> None:
     ("text", "reason"),
     [
         ("", "no host"), (":80", "no host"), ("a:", "invalid port"), ("a:0", "invalid port"),
-        ("a:65536", "invalid port"), ("a:8x", "invalid port"), ("a:+8", "invalid port"), ("a:٣", "invalid port"),
-        ("[::1", "invalid host"), ("[::1]80", "invalid host"), ("[::g]", "invalid IPv6 address"),
+        ("a:65536", "invalid port"), ("a:8x", "invalid port"), ("a:+8", "invalid port"),
+        ("a:٣", "invalid port"), ("[::1", "invalid host"), ("[::1]80", "invalid host"),
+        ("[::g]", "invalid IPv6 address"),
         ("a b:80", "invalid host"), ("a/b", "invalid host"),
         ("unix:", "no path in the unix domain socket"),
         ("unix:/" + "x" * 107, "too long path in the unix domain socket"),
