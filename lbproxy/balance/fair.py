@@ -101,9 +101,8 @@ class ClassicFair(Learnless):
     ``fair no_rr`` and ``fair weight_mode=...``: an idle server, else the one with the lowest score.
 
     Args:
-        no_rr: Look from the first server on each time, not from the one behind the last pick; so a light
-            load stays
-            with few servers.
+        no_rr: Look from the first server on each time, not from the one behind the last pick, so that a
+            light load stays with few servers.
     """
 
     def __init__(self, tier: Tier, mode: WeightMode, *, no_rr: bool) -> None:

@@ -89,8 +89,7 @@ def point_seed(name: str) -> int:
     Return the CRC-32 that all points of a server start from.
 
     Args:
-        name: The address as the `server` line has it: ``unix:`` and the path, or a host with or without a
-            port.
+        name: The address as the `server` line has it: ``unix:/path``, ``host`` or ``host:port``.
     """
     if name[:5].lower() == "unix:":
         return crc32(name[5:].encode() + b"\0")

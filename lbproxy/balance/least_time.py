@@ -47,7 +47,8 @@ def milliseconds(seconds: float) -> int:
 
 def windows(peer: Peer, second: int, since: int) -> int:
     """Return how many times fail_timeout and a second went by between *since* and *second*."""
-    return max(0, int((second - since) // (peer.fail_timeout + 1)))
+    quiet = second - since
+    return 0 if quiet <= peer.fail_timeout else int(quiet // (peer.fail_timeout + 1))
 
 
 class _InFlight:

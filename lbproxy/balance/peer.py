@@ -63,8 +63,7 @@ class Selection:
     One request's way through a group: what has been tried, and what a hashing balancer keeps between tries.
 
     Args:
-        key: What the balancer chooses by (packed client address, evaluated hash key); b"" where it needs
-            none.
+        key: What the balancer chooses by (packed client address, evaluated hash key); b"" if by nothing.
 
     Attributes:
         on_backup: The primaries are exhausted; this request does not go back to them.

@@ -16,12 +16,6 @@ CONDITIONS = frozenset(
 )
 """What ``proxy_next_upstream`` and its kin may list (``updating`` is the cache's)."""
 
-STATUS_CONDITIONS = {
-    500: "http_500", 502: "http_502", 503: "http_503", 504: "http_504", 403: "http_403", 404: "http_404",
-    429: "http_429",
-}
-"""The condition of an answer with one of these statuses; others are never passed on."""
-
 _ALWAYS_FAILURES = frozenset(("error", "timeout", "invalid_header"))
 _NEVER_FAILURES = frozenset(("http_403", "http_404"))
 _NOT_IDEMPOTENT = frozenset((b"POST", b"LOCK", b"PATCH"))
@@ -71,21 +65,22 @@ class RetryPolicy:
             return False
         if self.timeout and elapsed >= self.timeout:
             return False
-        if not sent:
-            return True
-        return body_replayable and (method not in _NOT_IDEMPOTENT or "non_idempotent" in self.conditions)
+        return not sent or (body_replayable and self.repeatable(method))
 
+    def repeatable(self, method: bytes) -> bool:
+        """Whether a request with *method* may be sent again although a server may have begun to carry it out."""
+        return method not in _NOT_IDEMPOTENT or "non_idempotent" in self.conditions
 
-def outcome_of(condition: str, *, retried: bool) -> Outcome:
-    """
-    Return what an attempt that ended in *condition* means to the balancer.
+    @staticmethod
+    def outcome(condition: str, *, again: bool) -> Outcome:
+        """
+        Return what an attempt that ended in *condition* means to the balancer.
 
-    No answer, a late or a malformed one is the server's fault whatever is configured.  An error status is
-    only when the request really is *retried* elsewhere: the last server's 500 goes to the client and counts
-    as an answer.
-    """
-    if condition in _ALWAYS_FAILURES:
-        return Outcome.FAILED
-    if not retried:
-        return Outcome.OK
-    return Outcome.NEXT if condition in _NEVER_FAILURES else Outcome.FAILED
+        No answer, a late or a malformed one is the server's fault whatever is configured.  An error status is
+        only if the request does go out *again*: the last server's 500 goes to the client and counts as an answer.
+        """
+        if condition in _ALWAYS_FAILURES:
+            return Outcome.FAILED
+        if not again:
+            return Outcome.OK
+        return Outcome.NEXT if condition in _NEVER_FAILURES else Outcome.FAILED

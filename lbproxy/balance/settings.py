@@ -11,15 +11,12 @@ from lbproxy.config.values import choice
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceSettings:
     """
-    What lbproxy adds to nginx's rules, and the half of an old pair.
+    What lbproxy adds to nginx's rules.
 
     Args:
-        fail_window: "nginx" (failures less than fail_timeout apart add up) or "sliding" (those within it
-            do). all_down: When every server is out: "fail" (502 at once, as nginx) or "try_all" (try them
-            nonetheless). hash_method: Accepted beside ``hash`` from the configurations of
-            nginx_upstream_hash; only "crc32".
+        fail_window: "nginx": failures less than fail_timeout apart add up; "sliding": those within it do.
+        all_down: When every server is out: "fail" (502 at once, as nginx), or "try_all" (try them even so).
     """
 
     fail_window: str = setting("fail_window", choice("nginx", "sliding"), "nginx", contexts=Context.UPSTREAM)
     all_down: str = setting("all_down", choice("fail", "try_all"), "fail", contexts=Context.UPSTREAM)
-    hash_method: str = setting("hash_method", choice("crc32"), "crc32", contexts=Context.UPSTREAM)
