@@ -1,0 +1,38 @@
+"""Fixtures for all tests, and the marks that follow from a test's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.nginx import NGINX
+from tests.support.node import Node
+from tests.support.stage import Stage
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark e2e and conformance tests; skip the latter where there is no nginx."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder in {"e2e", "conformance"}:
+            item.add_marker(folder)
+        if folder == "conformance" and NGINX is None:
+            item.add_marker(pytest.mark.skip(reason="nginx is not installed"))
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A stage of this test's own."""
+    with Stage() as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[tuple[Node, Node, Node]]:
+    """Three uWSGI nodes "a", "b" and "c" with a uwsgi socket over TCP, for tests that leave them alone."""
+    with Stage() as stage:
+        yield stage.node("a"), stage.node("b"), stage.node("c")

@@ -1,0 +1,54 @@
+"""An installed nginx, run in the foreground round a given http-level fragment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from lbproxy import config
+from tests.support.process import Process
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin")
+MODULES = Path("/usr/lib/nginx/modules")
+PARAMS = Path(config.__file__).with_name("params")
+
+_WHOLE = """\
+{modules}
+daemon off;
+master_process off;
+{user}
+error_log stderr notice;
+pid nginx.pid;
+events {{ worker_connections 512; }}
+http {{
+    client_body_temp_path temp_body; proxy_temp_path temp_proxy; uwsgi_temp_path temp_uwsgi;
+    fastcgi_temp_path temp_fastcgi; scgi_temp_path temp_scgi;
+    server_tokens off;
+    {log}
+{fragment}
+}}
+"""
+
+
+class Nginx(Process):
+    """
+    A running nginx; a context manager.
+
+    Args:
+        directory: Its prefix, an existing empty directory.
+        fragment: What stands in the http block.
+        modules: File names of dynamic modules to load, for example "ngx_http_upstream_fair_module.so".
+    """
+
+    def __init__(self, directory: Path, fragment: str, *, modules: tuple[str, ...] = ()) -> None:
+        assert NGINX is not None
+        user = "user root;" if os.geteuid() == 0 else ""
+        loads = "".join(f"load_module {MODULES / module};\n" for module in modules)
+        log = "" if "access_log" in fragment else "access_log off;"  # the built-in default is a system file
+        whole = _WHOLE.format(modules=loads, user=user, log=log, fragment=fragment)
+        (directory / "nginx.conf").write_text(whole)
+        for params in PARAMS.glob("*_params"):
+            shutil.copy(params, directory)
+        super().__init__([NGINX, "-p", directory, "-c", "nginx.conf", "-e", "stderr"])
+        self.until_ready(lambda: self.stderr.wait_for('using the "'))  # logged when all sockets listen
