@@ -1,13 +1,10 @@
-"""
-Configuration files on disk, and names in the DNS: what the pure parts of `lbproxy.config` ask for.
-"""
+"""Configuration files on disk, and names in the DNS: what the pure parts of `lbproxy.config` ask for."""
 
 from __future__ import annotations
 
 import glob
 import socket
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from lbproxy.config.model import Address
@@ -20,7 +17,7 @@ def read_source(path: Path) -> Source:
     """
     Return the file *path* as a source of that name.
 
-    Octets that are not UTF-8 come as surrogates, so that a path or value in another encoding stays what it is.
+    Octets that are not UTF-8 come as surrogates, so that a value in another encoding stays what it is.
 
     Raises:
         OSError: It can't be read; the filename is set.
@@ -33,8 +30,8 @@ class FileIncluder:
     """
     Finds what an ``include`` names: `lbproxy.config.parser.Includer` over the file system.
 
-    A relative name is looked for beside the including file, then under the prefix, then among the files that come
-    with lbproxy (``uwsgi_params``, ``proxy_params``, ``mime.types``); the first place that has it wins.
+    A relative name is looked for beside the including file, then under the prefix, then among the files that
+    come with lbproxy (``uwsgi_params``, ``proxy_params``, ``mime.types``); the first place that has it wins.
 
     Args:
         prefix: The directory that relative names refer to in the second place.
@@ -72,6 +69,8 @@ class FileIncluder:
 def _packaged(name: str) -> Source | None:
     if "/" in name:
         return None
+    from importlib import resources  # noqa: PLC0415 - costs as much as all else that -t imports
+
     file = resources.files("lbproxy.config").joinpath("params", name)
     return Source(str(file), file.read_text(encoding="utf-8")) if file.is_file() else None
 

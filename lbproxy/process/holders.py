@@ -1,8 +1,8 @@
 """
 Who holds an address that can't be bound: a guess from /proc, for the message at start.
 
-Linux only, and only as far as the permissions of this process reach; elsewhere it finds nobody.  Called on the
-way out, never while serving.
+Linux only, and only as far as the permissions of this process reach; elsewhere it finds nobody.  Called on
+the way out, never while serving.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""
-What systemd hears of the service: the sd_notify(3) protocol, one datagram per state.
-"""
+"""What systemd hears of the service: the sd_notify(3) protocol, one datagram per state."""
 
 from __future__ import annotations
 

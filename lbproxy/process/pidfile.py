@@ -1,8 +1,8 @@
 """
 The pid file: where ``lbproxy -s`` finds the master, and what keeps a second one from starting.
 
-The master holds a lock (flock) on the file for its life, so a file left behind by a crash is never mistaken for a
-running master, whatever process has its number by then.
+The master holds a lock (flock) on the file for its life, so a file left behind by a crash is never mistaken
+for a running master, whatever process has its number by then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class PidFile:
     """
     A pid file in the making, then in place.
 
-    It is written under another name and gets its own with `publish`, locked and complete: nobody ever reads half.
+    It is written under another name and gets its own with `publish`, locked and complete: nobody reads half.
 
     Args:
         path: Where it will appear.

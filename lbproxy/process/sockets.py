@@ -49,8 +49,8 @@ class ListenSockets:
     Every listening socket of the process, by address.
 
     An address has one socket, shared by all workers, or with ``reuseport`` one per worker: the kernel then
-    spreads the connections.  Once opened they stay until their address is configured no longer; when there come to
-    be more of them than workers, some workers serve several.
+    spreads the connections.  Once opened they stay until their address is configured no longer; when there
+    come to be more of them than workers, some workers serve several.
     """
 
     def __init__(self) -> None:
@@ -119,11 +119,13 @@ class ListenSockets:
             return str(address)
         return str(Address(address.host, self._sockets[address][0].getsockname()[1]))
 
-    def release(self) -> None:
-        """Close this process's copies only: files and the other processes' sockets stay as they are."""
+    def release(self, kept: Iterable[socket.socket]) -> None:
+        """Close this process's copies of all but *kept*: what other processes have, and files, stay."""
+        spared = {sock.fileno() for sock in kept}
         for sockets in self._sockets.values():
             for sock in sockets:
-                sock.close()
+                if sock.fileno() not in spared:
+                    sock.close()
         self._sockets.clear()
         self._files.clear()
 

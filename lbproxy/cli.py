@@ -1,0 +1,215 @@
+"""
+The command line, as nginx's users type it.
+
+Everything that costs time to import is imported where it is needed, so that ``-v``, ``-t`` and ``-s`` are quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from lbproxy import __version__
+
+if TYPE_CHECKING:
+    from lbproxy.plan import Plan
+    from lbproxy.process.cycle import Options
+
+SYSTEM_PREFIX = Path("/etc/lbproxy")
+CONFIGURATIONS = ("lbproxy.conf", "site.conf", "site.yaml", "conf/nginx.conf")
+"""Without ``-c``, the first of these that exists: under the prefix if given, else here, else in /etc/lbproxy."""
+
+_EPILOG = f"""\
+Without -c, lbproxy looks for {", ".join(CONFIGURATIONS)} under the prefix;
+without -p as well, in the current directory and then in {SYSTEM_PREFIX}.
+Without -p, the prefix is the directory of the configuration file (above a
+directory that is called conf).  Relative paths are relative to the prefix.
+
+Signals: TERM, INT stop; QUIT stop when clients are served; HUP reload;
+USR1 reopen logs.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Exits with 1 on a mistake, as nginx does, and never guesses at abbreviations."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"{message} (-h shows what there is)")
+        self.exit(1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run ``lbproxy`` with *argv* (default: the process's own); return the exit status.
+
+    Returns:
+        0: it served and ended as told, or the test or the signal succeeded.
+        1: anything else; the reasons are on stderr.
+    """
+    args = _parser().parse_args(argv)
+    if args.version or args.build:
+        _print_version(full=args.build)
+        return 0
+    options = _locate(args)
+    if options is None:
+        _say(f"no configuration file: there is none of {', '.join(CONFIGURATIONS)} here, give one with -c")
+        return 1
+    if args.signal:
+        return _send_signal(args.signal, options)
+    if args.test or args.dump:
+        return _test(options, quiet=args.quiet, dump=args.dump)
+    return _serve(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lbproxy",
+        description="A reverse proxy and load balancer that reads nginx configurations.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    add = parser.add_argument
+    add("-h", "-?", "--help", action="help", help="show this and exit")
+    add("-v", "--version", action="store_true", help="show the version and exit")
+    add("-V", dest="build", action="store_true", help="show the versions of all parts and exit")
+    add("-t", dest="test", action="store_true", help="test the configuration and exit")
+    add("-T", dest="dump", action="store_true", help="test the configuration, print it whole and exit")
+    add("-q", dest="quiet", action="store_true", help="say nothing but errors with -t")
+    add("-s", dest="signal", choices=("stop", "quit", "reload", "reopen"), help="signal the running master")
+    add("-p", dest="prefix", metavar="PREFIX", help="the directory that relative paths refer to")
+    add("-c", dest="file", metavar="FILE", help="the configuration file")
+    add("-e", dest="error_log", metavar="FILE", default="", help="error log unless one is configured")
+    add("-g", dest="directives", metavar="DIRECTIVES", default="", help="directives before those of the file")
+    add("--daemon", action="store_true", help="leave the terminal once lbproxy serves, like `daemon on`")
+    return parser
+
+
+def _locate(args: argparse.Namespace) -> Options | None:
+    """Return which file to read with which prefix; None when no file is named and none is found."""
+    from lbproxy.process.cycle import Options
+
+    prefix = Path(args.prefix).absolute() if args.prefix else None
+    if args.file:
+        file = (prefix or Path()).absolute() / args.file
+    else:
+        places = [prefix] if prefix else [Path.cwd(), SYSTEM_PREFIX]
+        found = [place / name for place in places for name in CONFIGURATIONS if (place / name).exists()]
+        if not found:
+            return None
+        file = found[0]
+    if prefix is None:
+        prefix = file.parent.parent if file.parent.name == "conf" else file.parent
+    return Options(
+        file=file,
+        prefix=prefix,
+        directives=args.directives,
+        error_log=args.error_log,
+        daemon=True if args.daemon else None,
+    )
+
+
+def _print_version(*, full: bool) -> None:
+    print(f"lbproxy version: lbproxy/{__version__}", file=sys.stderr)
+    if full:
+        from importlib.metadata import version
+
+        parts = ", ".join(f"{name} {version(name)}" for name in ("trio", "h11", "pyyaml"))
+        print(f"running on Python {sys.version.split()[0]} with {parts}", file=sys.stderr)
+        print(f"configuration: {', '.join(CONFIGURATIONS)} here or in {SYSTEM_PREFIX}", file=sys.stderr)
+
+
+def _send_signal(name: str, options: Options) -> int:
+    import os
+
+    from lbproxy.errors import LbproxyError
+    from lbproxy.process.cycle import pid_path
+    from lbproxy.process.pidfile import read_pid
+    from lbproxy.process.signals import NAMES
+
+    try:
+        os.kill(read_pid(pid_path(options)), NAMES[name])
+    except (LbproxyError, OSError) as error:
+        _complain(error)
+        return 1
+    return 0
+
+
+def _test(options: Options, *, quiet: bool, dump: bool) -> int:
+    from lbproxy.config.dump import dump as text_of
+    from lbproxy.errors import LbproxyError
+    from lbproxy.process.cycle import check, read_plan
+
+    try:
+        plan = read_plan(options)
+        if not quiet:
+            _print_remarks(plan)
+            _say(f"the configuration file {options.file} syntax is ok", level="")
+        check(plan, options)
+    except (LbproxyError, OSError) as error:
+        _complain(error)
+        _say(f"configuration file {options.file} test failed", level="")
+        return 1
+    if not quiet:
+        _say(f"configuration file {options.file} test is successful", level="")
+    if dump:
+        print(text_of(plan.config.directives), end="")
+    return 0
+
+
+def _print_remarks(plan: Plan) -> None:
+    from lbproxy.process.cycle import warnings
+
+    for warning in warnings(plan):
+        _say(warning, level="warn")
+    if plan.config.ignored:
+        _say("accepted without effect, since they only tune nginx:", level="notice")
+        for directive in plan.config.ignored:
+            print(f"    {directive.name} in {directive.position}", file=sys.stderr)
+
+
+def _serve(options: Options) -> int:
+    from lbproxy.errors import LbproxyError
+    from lbproxy.process.cycle import Loader
+    from lbproxy.process.detach import Detached, Terminal
+    from lbproxy.process.master import Master
+
+    terminal = Terminal()
+    loader = Loader(options, terminal)
+
+    def started() -> None:
+        for address, bound in master.bound():
+            if not (address.port or address.is_unix):
+                _say(f"listening on {bound}", level="")  # port 0: else nobody would know
+        terminal.announce()
+
+    master = Master(loader, started)
+    try:
+        for warning in master.open().warnings:
+            _say(warning, level="warn")
+        if loader.daemon:
+            terminal.detach()
+    except Detached as parted:
+        return parted.status
+    except (LbproxyError, OSError) as error:
+        _complain(error)
+        return 1
+    return master.run()
+
+
+def _complain(error: Exception) -> None:
+    """Print everything that is wrong, mistakes of the configuration with the lines they are in."""
+    from lbproxy.errors import ConfigErrors
+    from lbproxy.process.master import reasons
+
+    texts = [str(each) for each in error.errors] if isinstance(error, ConfigErrors) else reasons(error)
+    for text in texts:
+        _say(text)
+
+
+def _say(text: str, level: str = "emerg") -> None:
+    print(f"lbproxy: [{level}] {text}" if level else f"lbproxy: {text}", file=sys.stderr)

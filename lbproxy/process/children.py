@@ -1,0 +1,163 @@
+"""Worker processes: forked, listened to, signalled, reaped.  The mechanics only; `supervise` decides."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from signal import Signals
+
+from lbproxy.process.signals import held_back
+
+_SERVING, _FAILED = b"serving", b"failed "
+
+
+class Line:
+    """
+    A worker's end of its line to the master: tells how the start went; at end of file the master is dead.
+
+    Args:
+        socket: Becomes readable only when the master is gone.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    def tell_serving(self) -> None:
+        """Tell the master that clients are accepted from now on."""
+        self._tell(_SERVING)
+
+    def tell_failed(self, reason: str) -> None:
+        """Tell the master why this worker is going to end without ever serving."""
+        self._tell(_FAILED + reason.encode(errors="backslashreplace"))
+
+    def _tell(self, message: bytes) -> None:
+        with suppress(OSError):  # a dead master is noticed by reading
+            self.socket.send(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """
+    A child that is gone.
+
+    Args:
+        code: Its exit status; minus the number of the signal that killed it.
+    """
+
+    number: int
+    pid: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    pid: int
+    line: socket.socket
+
+
+class Children:
+    """
+    The worker processes, each under the number that the supervisor gave it.
+
+    Args:
+        selector: Where the master waits; it calls what is registered with each line.
+        serving: Called with the number of a child that accepts clients.
+        failed: Called with the reason why a child can't start; its end follows.
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        serving: Callable[[int], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._selector, self._serving, self._failed = selector, serving, failed
+        self._children: dict[int, _Child] = {}
+
+    def start(self, number: int, run: Callable[[Line], int]) -> int:
+        """
+        Fork a child that calls *run*, with the signals held back, and exits with what that returns.
+
+        Returns:
+            The child's pid.
+
+        Raises:
+            OSError: The system has no process or no descriptors for it.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with held_back():
+                pid = os.fork()
+                if pid == 0:
+                    self._live(ours, theirs, run)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._children[number] = _Child(pid, ours)
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._listen(number))
+        return pid
+
+    def signal(self, number: int, what: Signals) -> None:
+        """Send *what* to a child; nothing happens if it is gone."""
+        child = self._children.get(number)
+        if child is not None:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, what)
+
+    def numbers(self) -> list[int]:
+        """Return the children that are not known to be gone."""
+        return list(self._children)
+
+    def reap(self) -> Iterator[Ended]:
+        """Yield the children that have ended, having passed on their last words."""
+        for number, child in list(self._children.items()):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                self._listen(number)
+                self._forget_line(child)
+                del self._children[number]
+                yield Ended(number, pid, os.waitstatus_to_exitcode(status))
+
+    def _live(self, ours: socket.socket, theirs: socket.socket, run: Callable[[Line], int]) -> None:
+        """Be the child; does not return."""
+        code = 1
+        try:
+            ours.close()
+            self._selector.close()
+            for child in self._children.values():
+                child.line.close()  # else the master's death would go unnoticed at the other end
+            code = run(Line(theirs))
+        except BaseException:  # noqa: BLE001 - nothing may unwind into the master's frames
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _listen(self, number: int) -> None:
+        child = self._children.get(number)
+        while child is not None and child.line.fileno() >= 0:
+            try:
+                message = child.line.recv(4096)
+            except OSError:
+                return  # nothing more for now
+            if message == _SERVING:
+                self._serving(number)
+            elif message.startswith(_FAILED):
+                self._failed(message.removeprefix(_FAILED).decode(errors="replace"))
+            else:
+                self._forget_line(child)
+
+    def _forget_line(self, child: _Child) -> None:
+        if child.line.fileno() >= 0:
+            self._selector.unregister(child.line)
+            child.line.close()

@@ -1,0 +1,282 @@
+"""
+From the command line's options to a configuration in force: files read, plan compiled, logs open.
+
+nginx calls what belongs to one load of its configuration a cycle.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lbproxy import __version__
+from lbproxy.config import parser, yamlform
+from lbproxy.config.core import MainSettings
+from lbproxy.config.parser import YAML_SUFFIXES
+from lbproxy.config.reader import Environment
+from lbproxy.errors import LbproxyError, Source
+from lbproxy.http.variables import Constants
+from lbproxy.plan import Plan, load
+from lbproxy.process.configfile import FileIncluder, read_source, resolve
+from lbproxy.process.detach import STDERR, STDOUT, Terminal
+from lbproxy.process.master import Seat
+from lbproxy.process.privileges import Identity, hand_over, identity
+from lbproxy.proxy.logfile import Logs, Sink
+
+DEFAULT_PID = "lbproxy.pid"
+"""Where the pid file lies, relative to the prefix, unless the ``pid`` directive says otherwise."""
+
+_DAEMON_ERROR_LOG, _DAEMON_ACCESS_LOG = "logs/error.log", "logs/access.log"
+
+
+class BadSetting(LbproxyError):
+    """A setting is well-formed but can't be obeyed here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """
+    What the command line says of the configuration.
+
+    Args:
+        file: The configuration file, absolute.
+        prefix: The directory that relative paths refer to, absolute.
+        directives: Those given with ``-g``.
+        error_log: Where errors go unless the configuration says otherwise; "" for the usual place.
+        daemon: Whether to leave the terminal; None: as the configuration says.
+    """
+
+    file: Path
+    prefix: Path
+    directives: str = ""
+    error_log: str = ""
+    daemon: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlaces:
+    """
+    Where logs go; "stderr" and "stdout" are the standard streams.
+
+    Args:
+        errors: Each with its level.
+        access: By the path that the configuration gives ("": it gives none).
+    """
+
+    errors: tuple[tuple[str, str], ...]
+    access: dict[str, Sink]
+
+    def files(self) -> list[str]:
+        """Return every path, the standard streams left out."""
+        paths = [path for path, _ in self.errors] + [sink.path for sink in self.access.values()]
+        return [path for path in paths if path not in ("stderr", "stdout")]
+
+
+def read_plan(options: Options) -> Plan:
+    """
+    Read and compile the configuration; nothing else is opened.
+
+    The working directory becomes the prefix, so that every relative path means the same everywhere.
+
+    Raises:
+        ConfigErrors: Every mistake in it.
+        OSError: The file can't be read, or the prefix not be entered.
+    """
+    os.chdir(options.prefix)
+    source = read_source(options.file)
+    if options.directives:
+        source = _with_directives(options.directives, source)
+    return load(source, Environment(FileIncluder(options.prefix), resolve), _constants())
+
+
+def _with_directives(directives: str, source: Source) -> Source:
+    """Put the directives of ``-g`` before the file's, each with places of its own."""
+    quoted = source.name.replace("\\", "\\\\").replace('"', '\\"')
+    return Source("command line", f'{directives}\ninclude "{quoted}";')
+
+
+def _constants() -> Constants:
+    return {
+        "hostname": socket.gethostname().lower().encode(),
+        "nginx_version": __version__.encode(),
+        "pid": lambda: b"%d" % os.getpid(),
+        "request_id": lambda: os.urandom(16).hex().encode(),
+    }
+
+
+def log_places(plan: Plan, options: Options) -> LogPlaces:
+    """Return where the logs of *plan* go: without a word on it, to the terminal, or to logs/ for a daemon."""
+    main = plan.config.settings(MainSettings)
+    daemon = is_daemon(plan, options)
+    default = options.error_log or (_DAEMON_ERROR_LOG if daemon else "stderr")
+    access = {}
+    for log in plan.access_logs:
+        assert log.path is not None
+        path = log.path or (_DAEMON_ACCESS_LOG if daemon else "stdout")
+        access[log.path] = Sink(path, log.buffer, log.flush)
+    return LogPlaces(main.error_log or ((default, "error"),), access)
+
+
+def is_daemon(plan: Plan, options: Options) -> bool:
+    """Return whether lbproxy is to leave the terminal."""
+    return plan.config.settings(MainSettings).daemon if options.daemon is None else options.daemon
+
+
+def workers_identity(plan: Plan) -> Identity | None:
+    """
+    Return whom the workers become; None: they stay what the master is.
+
+    Raises:
+        BadSetting: The ``user`` directive names someone unknown here.
+    """
+    user = plan.config.settings(MainSettings).user
+    if user is None or os.geteuid() != 0:
+        return None
+    try:
+        return identity(*user)
+    except LookupError as error:
+        raise BadSetting(str(error.args[0])) from error
+
+
+def warnings(plan: Plan) -> list[str]:
+    """Return what deserves a word though lbproxy will serve it."""
+    found = list(plan.config.warnings)
+    if plan.config.settings(MainSettings).user is not None and os.geteuid() != 0:
+        found.append('the "user" directive makes sense only if lbproxy is started by root, ignored')
+    return found
+
+
+def check(plan: Plan, options: Options) -> None:
+    """
+    Look whether *plan* could be served here, without making or opening anything.
+
+    Raises:
+        BadSetting: The machine lacks what a setting asks for.
+        OSError: A log could not be written; the filename is set.
+    """
+    workers_identity(plan)
+    for path in log_places(plan, options).files():
+        file = Path(path)
+        place = file if file.exists() else file.parent
+        if not os.access(place, os.W_OK) and file.parent != Path("logs"):
+            code = errno.EACCES if place.exists() else errno.ENOENT
+            raise OSError(code, os.strerror(code), path)
+
+
+def pid_path(options: Options) -> Path:
+    """
+    Return where the pid file of a running master is; the rest of the configuration need not be right.
+
+    Raises:
+        ConfigErrors: It can't even be split into directives.
+        OSError: The file can't be read.
+    """
+    os.chdir(options.prefix)
+    includer = FileIncluder(options.prefix)
+    file = read_source(options.file)
+    found = DEFAULT_PID
+    for source in (Source("command line", options.directives), file):
+        parse = yamlform.parse if source.name.endswith(YAML_SUFFIXES) else parser.parse
+        for directive in parse(source, includer):
+            if directive.name == "pid" and directive.args:
+                found = directive.args[0].text
+    return options.prefix / found
+
+
+class LoadedCycle:
+    """
+    A configuration with its logs open: what the master runs (`lbproxy.process.master.Cycle`).
+
+    Raises:
+        BadSetting: The machine lacks what a setting asks for.
+        OSError: A log can't be opened; the filename is set.
+    """
+
+    def __init__(self, plan: Plan, options: Options, terminal: Terminal) -> None:
+        self.plan, self._terminal = plan, terminal
+        main = plan.config.settings(MainSettings)
+        self.listeners = plan.config.listeners
+        self.workers = main.worker_processes or len(os.sched_getaffinity(0))
+        self.pid_path = options.prefix / (main.pid or DEFAULT_PID)
+        self.warnings = warnings(plan)
+        self._identity = workers_identity(plan)
+        self._places = log_places(plan, options)
+        _make_directories(self._places.files())
+        self._logs = Logs(self._places.errors, self._places.access)
+        self._hand_over_logs()
+
+    def take_over(self) -> None:
+        """Come into force: a daemon's standard streams end in this configuration's error log from now on."""
+        errors = [path for path, _ in self._places.errors if path != "stderr"]
+        self._terminal.redirect({STDOUT: os.devnull, STDERR: errors[0] if errors else os.devnull})
+
+    def log(self, level: str, message: str) -> None:
+        """Write to its error log."""
+        self._logs.error.log(level, message)
+
+    def complain(self, message: str) -> None:
+        """Write what keeps it from being served to its error log, and to stderr if that is elsewhere."""
+        self.log("emerg", message)
+        if all(path != "stderr" for path, _ in self._places.errors):
+            sys.stderr.write(f"lbproxy: [emerg] {message}\n")
+
+    def reopen_logs(self) -> None:
+        """Open its log files anew, after a rotation."""
+        self._logs.reopen()
+        self._hand_over_logs()
+        self.take_over()
+
+    def close_logs(self) -> None:
+        """Close its log files in this process."""
+        self._logs.close()
+
+    def work(self, seat: Seat) -> int:
+        """Serve, as a worker, until told to end; return the exit status."""
+        from lbproxy.process import worker  # noqa: PLC0415 - imports trio, which must not be there at the fork
+
+        self._terminal.forget()
+        self.take_over()
+        return worker.serve(self.plan, self._logs, self._identity, seat)
+
+    def _hand_over_logs(self) -> None:
+        if self._identity is not None:
+            hand_over(self._places.files(), self._identity)
+
+
+def _make_directories(paths: Iterable[str]) -> None:
+    """Make the directory of the default logs; a configured one that is missing is a mistake to be told."""
+    if {_DAEMON_ERROR_LOG, _DAEMON_ACCESS_LOG} & set(paths):
+        Path("logs").mkdir(exist_ok=True)
+
+
+class Loader:
+    """
+    Loads one configuration after another for one process.
+
+    Args:
+        terminal: What the daemon leaves.
+
+    Attributes:
+        daemon: Whether the process is to become a daemon: settled by the first configuration.
+    """
+
+    def __init__(self, options: Options, terminal: Terminal) -> None:
+        self._options, self._terminal = options, terminal
+        self.daemon = False
+
+    def __call__(self) -> LoadedCycle:
+        """
+        Read the configuration as it is now.
+
+        Raises:
+            ConfigErrors, BadSetting, OSError: It can't be used.
+        """
+        plan = read_plan(self._options)
+        self.daemon = is_daemon(plan, self._options)
+        self._options = replace(self._options, daemon=self.daemon)
+        return LoadedCycle(plan, self._options, self._terminal)

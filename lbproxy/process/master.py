@@ -1,0 +1,330 @@
+"""
+The master: opens the sockets, starts the workers, answers signals, and serves nobody itself.
+
+Plain blocking code around one selector.  What to do is decided in `lbproxy.process.supervise` and done here.
+The master never imports trio: a fork must not inherit an event loop.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGCHLD, SIGUSR1, Signals
+from typing import Protocol
+
+from lbproxy.config.model import Address, Listener
+from lbproxy.errors import ConfigErrors, LbproxyError
+from lbproxy.process import notify, supervise
+from lbproxy.process.children import Children, Line
+from lbproxy.process.pidfile import PidFile
+from lbproxy.process.signals import REQUESTS, SignalInbox
+from lbproxy.process.sockets import ListenSockets, Opening
+from lbproxy.process.supervise import Event, Request, Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """
+    What a worker gets from the master.
+
+    Args:
+        sockets: What it listens on; several of one address where the workers have become fewer.
+        line: To the master.
+    """
+
+    sockets: Mapping[Address, Sequence[socket.socket]]
+    line: Line
+
+
+class Cycle(Protocol):
+    """One configuration that was read and found good (nginx: ngx_cycle_t)."""
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        """What to listen on, each address once."""
+
+    @property
+    def workers(self) -> int:
+        """How many processes serve it, at least 1."""
+
+    @property
+    def pid_path(self) -> Path:
+        """Where the pid file belongs, absolute."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What deserves a word though it can be served."""
+
+    def take_over(self) -> None:
+        """Come into force: lbproxy serves it from now on."""
+
+    def log(self, level: str, message: str) -> None:
+        """Write to its error log."""
+
+    def complain(self, message: str) -> None:
+        """Write what keeps it from being served to its error log, and to stderr if that is elsewhere."""
+
+    def reopen_logs(self) -> None:
+        """Open its log files anew, after a rotation."""
+
+    def close_logs(self) -> None:
+        """Close its log files in this process."""
+
+    def work(self, seat: Seat) -> int:
+        """Serve, as a worker, until told to end; return the exit status."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """What was made for a configuration that is not in force yet; *pid_file* only if it is to move."""
+
+    cycle: Cycle
+    opening: Opening
+    pid_file: PidFile | None
+
+
+class Master:
+    """
+    The process that was started, or its daemon: `open`, then `run`.
+
+    Args:
+        load: Reads the configuration; raises what `reasons` understands.
+        started: Called once, when every worker serves for the first time and the pid file is in place.
+    """
+
+    def __init__(self, load: Callable[[], Cycle], started: Callable[[], None] = lambda: None) -> None:
+        self._load, self._started = load, started
+        self._sockets = ListenSockets()
+        self._supervisor = Supervisor()
+        self._events: deque[Event] = deque()
+        self._generation = 0  # the newest
+        self._candidates: dict[int, _Candidate] = {}
+        self._cycles: dict[int, Cycle] = {}  # those that may start workers
+        self._cycle: Cycle  # the one whose log is written: the current, before that the first
+        self._pid_file: PidFile | None = None
+        self._selector = selectors.DefaultSelector()
+        self._children = Children(self._selector, self._serving, self._failed)
+        self._inbox: SignalInbox | None = None
+        self._exit_code: int | None = None
+
+    def open(self) -> Cycle:
+        """
+        Read the configuration, claim the pid file and open the sockets; nothing serves yet.
+
+        Returns:
+            What was read.
+
+        Raises:
+            LbproxyError, OSError: What keeps lbproxy from starting; `reasons` puts it into words.
+        """
+        self._cycle = self._prepare()
+        return self._cycle
+
+    def bound(self) -> list[tuple[Address, str]]:
+        """Return each address that is configured with the one in use: they differ for port 0."""
+        return [(entry.address, self._sockets.bound(entry.address)) for entry in self._cycle.listeners]
+
+    def run(self) -> int:
+        """Serve until told to end; return the exit status."""
+        self._inbox = SignalInbox()
+        self._selector.register(self._inbox.socket, selectors.EVENT_READ, self._read_signals)
+        self._happened(supervise.Loaded(self._generation, self._cycle.workers))
+        while self._exit_code is None:
+            deadline = self._supervisor.deadline()
+            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+            for key, _ in self._selector.select(timeout):
+                key.data()
+            self._happened(supervise.Tick())
+        self._selector.close()
+        self._inbox.close()
+        return self._exit_code
+
+    # Events: what happened outside
+
+    def _happened(self, event: Event) -> None:
+        """Have *event* decided upon and the decision carried out, with the events that follow from it."""
+        self._events.append(event)
+        if len(self._events) > 1:
+            return  # an outer call is at work on the first
+        while self._events:
+            for command in self._supervisor.handle(self._events[0], time.monotonic()):
+                self._execute(command)
+            self._events.popleft()
+
+    def _read_signals(self) -> None:
+        assert self._inbox is not None
+        numbers = self._inbox.read()
+        for number in numbers:
+            request = REQUESTS.get(number)
+            if request is not None:
+                self._log("notice", f"signal {number} ({Signals(number).name}) received, {_ANSWERS[request]}")
+                self._happened(request)
+        if SIGCHLD in numbers:
+            for ended in self._children.reap():
+                self._log_end(ended.pid, ended.code)
+                self._happened(supervise.Exited(ended.number))
+
+    def _serving(self, number: int) -> None:
+        self._happened(supervise.Serving(number))
+
+    def _failed(self, reason: str) -> None:
+        self._cycle.complain(f"worker process can't start: {reason}")
+
+    # Commands: what the supervisor decided
+
+    def _execute(self, command: supervise.Command) -> None:
+        match command:
+            case supervise.Spawn(number, slot, generation):
+                self._spawn(number, slot, generation)
+            case supervise.Signal(number, what):
+                self._children.signal(number, what)
+            case supervise.Load():
+                self._reload()
+            case supervise.Adopt(generation):
+                self._adopt(generation)
+            case supervise.Abandon(generation):
+                self._abandon(generation)
+            case supervise.Reopen():
+                self._cycle.reopen_logs()
+                for number in self._children.numbers():
+                    self._children.signal(number, SIGUSR1)
+            case supervise.Close():
+                notify.stopping()
+                self._sockets.close()
+            case supervise.Exit(code):
+                self._finish(code)
+
+    def _spawn(self, number: int, slot: int, generation: int) -> None:
+        cycle = self._cycles[generation]
+        try:
+            pid = self._children.start(number, lambda line: self._work(cycle, slot, line))
+        except OSError as error:
+            self._log("alert", f"fork() failed ({error.errno}: {error.strerror})")
+            self._happened(supervise.Exited(number))
+        else:
+            self._log("notice", f"start worker process {pid}")
+
+    def _work(self, cycle: Cycle, slot: int, line: Line) -> int:
+        """Be a worker: let go of all that is the master's alone."""
+        assert self._inbox is not None
+        self._inbox.disown()
+        for pid_file in (self._pid_file, *(candidate.pid_file for candidate in self._candidates.values())):
+            if pid_file is not None:
+                pid_file.release()
+        sockets = self._sockets.for_worker(cycle.listeners, slot, cycle.workers)
+        self._sockets.release(sock for several in sockets.values() for sock in several)
+        return cycle.work(Seat(sockets, line))
+
+    def _prepare(self) -> Cycle:
+        """Load a configuration and open what it needs; it becomes the newest generation."""
+        cycle = self._load()
+        pid_file = None
+        try:
+            if self._pid_file is None or self._pid_file.path != cycle.pid_path:
+                pid_file = PidFile(cycle.pid_path)
+            opening = self._sockets.open(cycle.listeners, cycle.workers)
+        except BaseException:
+            if pid_file is not None:
+                pid_file.remove()
+            cycle.close_logs()
+            raise
+        self._generation += 1
+        self._candidates[self._generation] = _Candidate(cycle, opening, pid_file)
+        self._cycles[self._generation] = cycle
+        return cycle
+
+    def _reload(self) -> None:
+        notify.reloading()
+        try:
+            cycle = self._prepare()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the new, the old one goes on
+            for reason in reasons(error):
+                self._log("emerg", reason)
+            notify.ready()
+            self._happened(supervise.Refused())
+        else:
+            for warning in cycle.warnings:
+                self._log("warn", warning)
+            self._happened(supervise.Loaded(self._generation, cycle.workers))
+
+    def _adopt(self, generation: int) -> None:
+        candidate = self._candidates.pop(generation)
+        old, self._cycle = self._cycle, candidate.cycle
+        self._cycles = {generation: candidate.cycle}
+        self._sockets.keep(self._cycle.listeners)
+        if candidate.pid_file is not None:
+            self._publish(candidate.pid_file)
+        if old is not self._cycle:
+            old.close_logs()
+        if generation == 1:
+            self._started()
+        self._cycle.take_over()
+        notify.ready()
+
+    def _publish(self, pid_file: PidFile) -> None:
+        try:
+            pid_file.publish()
+        except OSError as error:
+            self._log("alert", f'rename() to "{pid_file.path}" failed ({error.errno}: {error.strerror})')
+        if self._pid_file is not None:
+            self._pid_file.remove()
+        self._pid_file = pid_file
+
+    def _abandon(self, generation: int) -> None:
+        candidate = self._candidates.pop(generation)
+        del self._cycles[generation]
+        self._sockets.abandon(candidate.opening)
+        if candidate.pid_file is not None:
+            candidate.pid_file.remove()
+        if candidate.cycle is not self._cycle:
+            self._log("emerg", "the new configuration can't be served, the old one stays in force")
+            candidate.cycle.close_logs()
+            notify.ready()
+
+    def _finish(self, code: int) -> None:
+        for generation in list(self._candidates):
+            self._abandon(generation)
+        if self._pid_file is not None:
+            self._pid_file.remove()
+        self._log("notice", "exit")
+        self._cycle.close_logs()
+        self._exit_code = code
+
+    # The log
+
+    def _log(self, level: str, message: str) -> None:
+        self._cycle.log(level, message)
+
+    def _log_end(self, pid: int, code: int) -> None:
+        """Say how a worker ended, in nginx's words (src/os/unix/ngx_process.c:ngx_process_get_status)."""
+        if code < 0:
+            self._log("alert", f"worker process {pid} exited on signal {-code}")
+        else:
+            self._log("alert" if code else "notice", f"worker process {pid} exited with code {code}")
+
+
+_ANSWERS = {
+    Request.STOP: "exiting",
+    Request.QUIT: "shutting down",
+    Request.RELOAD: "reconfiguring",
+    Request.REOPEN: "reopening logs",
+}
+
+
+def reasons(error: Exception) -> list[str]:
+    """Return why a configuration can't be loaded, as lines for the error log."""
+    match error:
+        case ConfigErrors():
+            return [str(each).partition("\n")[0] for each in error.errors]
+        case LbproxyError():
+            return str(error).splitlines()
+        case OSError(filename=str(filename)):
+            return [f'open() "{filename}" failed ({error.errno}: {error.strerror})']
+        case _:
+            return ["".join(traceback.format_exception(error)).strip()]

@@ -1,0 +1,87 @@
+"""Signals as something to wait for: the kernel's interruptions become octets in a socket."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from lbproxy.process.supervise import Request
+
+REQUESTS: Mapping[int, Request] = {
+    signal.SIGTERM: Request.STOP,
+    signal.SIGINT: Request.STOP,
+    signal.SIGQUIT: Request.QUIT,
+    signal.SIGHUP: Request.RELOAD,
+    signal.SIGUSR1: Request.REOPEN,
+}
+"""What each signal asks of the master."""
+
+NAMES: Mapping[str, signal.Signals] = {
+    "stop": signal.SIGTERM,
+    "quit": signal.SIGQUIT,
+    "reload": signal.SIGHUP,
+    "reopen": signal.SIGUSR1,
+}
+"""What ``lbproxy -s`` sends."""
+
+HANDLED = frozenset({*REQUESTS, signal.SIGCHLD})
+
+
+class SignalInbox:
+    """
+    The signals of `HANDLED`, waiting to be read.
+
+    Args:
+        socket: Readable while there are some.
+    """
+
+    def __init__(self) -> None:
+        self.socket, self._writer = socket.socketpair()
+        self.socket.setblocking(False)
+        self._writer.setblocking(False)
+        # The wakeup descriptor gets the number of every signal that has a handler in Python, even this one.
+        for number in HANDLED:
+            signal.signal(number, _noted)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+
+    def read(self) -> list[int]:
+        """Return the numbers of the signals that came, in order."""
+        try:
+            return list(self.socket.recv(4096))
+        except BlockingIOError:
+            return []
+
+    def close(self) -> None:
+        """Take no more signals; from now on they do what they do by default."""
+        signal.set_wakeup_fd(-1)
+        for number in HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        self.disown()
+
+    def disown(self) -> None:
+        """In a forked child: close what is the parent's, so that no signal of the child reaches its inbox."""
+        signal.set_wakeup_fd(-1)
+        self.socket.close()
+        self._writer.close()
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Keep the signals of `HANDLED` pending within, as a fork wants: they reach the child that is ready."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    try:
+        yield
+    finally:
+        let_through()
+
+
+def let_through() -> None:
+    """Deliver the signals that were held back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+
+
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """The inbox has it already."""

@@ -1,0 +1,90 @@
+"""
+A worker: the process that serves.  Imported in the child only, after the fork: here begins trio.
+
+TERM and INT end it at once, QUIT once its clients are served, USR1 reopens its logs; when the master dies it ends
+as on QUIT, since nobody would ever replace it.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import traceback
+from collections.abc import AsyncIterator
+
+import trio
+
+from lbproxy.config.core import MainSettings
+from lbproxy.plan import Plan
+from lbproxy.process.children import Line
+from lbproxy.process.master import Seat
+from lbproxy.process.privileges import Identity, become, limit_descriptors
+from lbproxy.process.signals import let_through
+from lbproxy.proxy.logfile import Logs
+from lbproxy.proxy.server import Server
+
+_OBEYED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)
+
+
+def serve(plan: Plan, logs: Logs, who: Identity | None, seat: Seat) -> int:
+    """
+    Serve *plan* on the sockets of *seat* until told to end; return the exit status.
+
+    Args:
+        who: Whom to become first; None: stay.
+    """
+    try:
+        _restrict(plan.config.settings(MainSettings), who, logs)
+        server = Server(plan, seat.sockets, logs)
+    except Exception as error:  # noqa: BLE001 - the master says why it gives up, whatever it was
+        seat.line.tell_failed(str(error) if isinstance(error, OSError) else traceback.format_exc())
+        return 1
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal's; a reload is the master's affair
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    gc.collect()
+    gc.freeze()  # the plan lives as long as the process: no collection need look at it again
+    try:
+        trio.run(_live, server, logs, seat.line)
+    except Exception:  # noqa: BLE001 - the last word of a process that is about to end
+        logs.error.log("alert", f"worker process failed: {traceback.format_exc()}")
+        return 1
+    finally:
+        logs.close()
+    return 0
+
+
+def _restrict(main: MainSettings, who: Identity | None, logs: Logs) -> None:
+    if main.worker_rlimit_nofile:
+        failure = limit_descriptors(main.worker_rlimit_nofile)
+        if failure:
+            logs.error.log("alert", failure)
+    if who is not None:
+        become(who)
+
+
+async def _live(server: Server, logs: Logs, line: Line) -> None:
+    with trio.open_signal_receiver(*_OBEYED) as signals:
+        let_through()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, signals, server, logs)
+            nursery.start_soon(_outlive, line, server, logs)
+            await server.run(line.tell_serving)
+            nursery.cancel_scope.cancel()
+
+
+async def _obey(signals: AsyncIterator[int], server: Server, logs: Logs) -> None:
+    async for number in signals:
+        if number == signal.SIGUSR1:
+            logs.reopen()
+        elif number == signal.SIGQUIT:
+            logs.error.log("notice", "gracefully shutting down")
+            server.drain()
+        else:
+            server.stop()
+
+
+async def _outlive(line: Line, server: Server, logs: Logs) -> None:
+    """Notice the master's death: nothing but the end of file ever comes down the line."""
+    await trio.lowlevel.wait_readable(line.socket)
+    logs.error.log("alert", "the master process is gone, shutting down")
+    server.drain()

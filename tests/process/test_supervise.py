@@ -1,0 +1,329 @@
+"""Supervision: examples that read as traces, and a state machine that no order of events may confuse."""
+
+from __future__ import annotations
+
+from signal import SIGKILL, SIGQUIT, SIGTERM
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from lbproxy.process import supervise
+from lbproxy.process.supervise import (
+    LONGEST_PAUSE,
+    START_TIMEOUT,
+    STEADY,
+    STOP_TIMEOUT,
+    Abandon,
+    Adopt,
+    Close,
+    Event,
+    Exit,
+    Exited,
+    Load,
+    Loaded,
+    Refused,
+    Reopen,
+    Request,
+    Serving,
+    Signal,
+    Spawn,
+    State,
+    Supervisor,
+    Tick,
+)
+
+
+def serving(workers: int = 1) -> Supervisor:
+    """Return a supervisor whose workers 1 to *workers* serve generation 1 since time 0."""
+    supervisor = Supervisor()
+    supervisor.handle(Loaded(1, workers), 0)
+    for number in range(1, workers + 1):
+        supervisor.handle(Serving(number), 0)
+    assert supervisor.state is State.RUNNING
+    return supervisor
+
+
+def test_start_is_adopted_when_the_last_worker_serves() -> None:
+    supervisor = Supervisor()
+    assert supervisor.handle(Loaded(1, 2), 0) == [Spawn(1, 0, 1), Spawn(2, 1, 1)]
+    assert supervisor.handle(Serving(2), 1) == []
+    assert supervisor.handle(Serving(1), 1) == [Adopt(1)]
+    assert supervisor.state is State.RUNNING
+    assert supervisor.deadline() is None
+
+
+def test_worker_that_dies_at_the_first_start_ends_everything_with_1() -> None:
+    supervisor = Supervisor()
+    supervisor.handle(Loaded(1, 2), 0)
+    assert supervisor.handle(Exited(1), 1) == [Signal(2, SIGTERM), Abandon(1), Close()]
+    assert supervisor.handle(Exited(2), 1) == [Exit(1)]
+
+
+def test_reload_replaces_the_workers_only_when_all_new_ones_serve() -> None:
+    supervisor = serving(2)
+    assert supervisor.handle(Request.RELOAD, 10) == [Load()]
+    assert supervisor.handle(Loaded(2, 2), 10) == [Spawn(3, 0, 2), Spawn(4, 1, 2)]
+    assert supervisor.handle(Serving(3), 11) == []
+    assert supervisor.handle(Serving(4), 11) == [Adopt(2), Signal(1, SIGQUIT), Signal(2, SIGQUIT)]
+    assert supervisor.handle(Exited(1), 99) == []
+    assert supervisor.handle(Exited(2), 99) == []
+
+
+def test_refused_reload_changes_nothing() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    assert supervisor.handle(Refused(), 10) == []
+    assert supervisor.state is State.RUNNING
+
+
+def test_reload_whose_worker_dies_keeps_the_old_workers() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    supervisor.handle(Loaded(2, 2), 10)
+    supervisor.handle(Serving(2), 11)
+    assert supervisor.handle(Exited(3), 12) == [Signal(2, SIGTERM), Abandon(2)]
+    assert supervisor.state is State.RUNNING
+    assert supervisor.handle(Exited(2), 13) == []
+    assert supervisor.current == 1
+
+
+def test_reload_asked_for_during_a_reload_follows_it() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    supervisor.handle(Loaded(2, 1), 10)
+    assert supervisor.handle(Request.RELOAD, 10) == []
+    assert supervisor.handle(Request.RELOAD, 10) == []
+    assert supervisor.handle(Serving(2), 11) == [Adopt(2), Signal(1, SIGQUIT), Load()]
+    assert supervisor.handle(Refused(), 11) == []
+
+
+def test_worker_that_dies_is_replaced_in_its_place() -> None:
+    supervisor = serving(2)
+    assert supervisor.handle(Exited(2), STEADY) == [Spawn(3, 1, 1)]
+    assert supervisor.handle(Serving(3), STEADY) == []
+
+
+def test_old_worker_that_dies_during_a_reload_is_replaced_too() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    supervisor.handle(Loaded(2, 1), 10)
+    assert supervisor.handle(Exited(1), 10) == [Spawn(3, 0, 1)]
+    assert supervisor.handle(Serving(2), 11) == [Adopt(2), Signal(3, SIGQUIT)]
+
+
+def test_workers_that_die_at_start_are_replaced_ever_more_slowly() -> None:
+    supervisor = serving()
+    supervisor.handle(Exited(1), 0)
+    pauses, now, number = [], 0.0, 2
+    for _ in range(10):
+        assert supervisor.handle(Exited(number), now) == []
+        due = supervisor.deadline()
+        assert due is not None
+        assert supervisor.handle(Tick(), due - 0.01) == []
+        number += 1
+        assert supervisor.handle(Tick(), due) == [Spawn(number, 0, 1)]
+        pauses.append(due - now)
+        now = due
+    assert pauses == pytest.approx([0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30])
+
+
+def test_a_while_of_service_makes_up_for_earlier_deaths() -> None:
+    supervisor = serving()
+    supervisor.handle(Exited(1), 0)
+    supervisor.handle(Exited(2), 0)
+    supervisor.handle(Tick(), 100)
+    supervisor.handle(Serving(3), 100)
+    assert supervisor.handle(Exited(3), 100 + STEADY) == [Spawn(4, 0, 1)]
+
+
+def test_worker_that_never_serves_is_killed() -> None:
+    supervisor = Supervisor()
+    supervisor.handle(Loaded(1, 1), 0)
+    assert supervisor.deadline() == START_TIMEOUT
+    assert supervisor.handle(Tick(), START_TIMEOUT) == [Signal(1, SIGKILL)]
+    assert supervisor.deadline() is None
+    assert supervisor.handle(Exited(1), START_TIMEOUT) == [Abandon(1), Close(), Exit(1)]
+
+
+def test_stop_kills_a_worker_that_hangs() -> None:
+    supervisor = serving()
+    assert supervisor.handle(Request.STOP, 10) == [Signal(1, SIGTERM), Close()]
+    assert supervisor.handle(Request.STOP, 10) == []
+    assert supervisor.deadline() == 10 + STOP_TIMEOUT
+    assert supervisor.handle(Tick(), 10 + STOP_TIMEOUT) == [Signal(1, SIGKILL)]
+    assert supervisor.handle(Exited(1), 99) == [Exit(0)]
+    assert supervisor.state is State.GONE
+
+
+def test_quit_waits_for_the_workers_and_stop_cuts_it_short() -> None:
+    supervisor = serving()
+    assert supervisor.handle(Request.QUIT, 10) == [Signal(1, SIGQUIT), Close()]
+    assert supervisor.deadline() is None
+    assert supervisor.handle(Request.RELOAD, 10) == []
+    assert supervisor.handle(Request.REOPEN, 10) == [Reopen()]
+    assert supervisor.handle(Request.STOP, 20) == [Signal(1, SIGTERM)]
+    assert supervisor.handle(Exited(1), 20) == [Exit(0)]
+
+
+def test_quit_before_service_still_bounds_the_start() -> None:
+    supervisor = Supervisor()
+    supervisor.handle(Loaded(1, 1), 0)
+    assert supervisor.handle(Request.QUIT, 1) == [Signal(1, SIGQUIT), Close()]
+    assert supervisor.deadline() == START_TIMEOUT
+    assert supervisor.handle(Serving(1), 2) == []
+    assert supervisor.deadline() is None
+
+
+def test_stop_while_a_replacement_is_due_exits_at_once() -> None:
+    supervisor = serving()
+    supervisor.handle(Exited(1), 0)
+    supervisor.handle(Exited(2), 0)
+    assert supervisor.handle(Request.STOP, 0) == [Close(), Exit(0)]
+
+
+def test_configuration_loaded_too_late_is_dropped() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    supervisor.handle(Request.QUIT, 10)
+    assert supervisor.handle(Loaded(2, 1), 10) == [Abandon(2)]
+
+
+class Supervision(RuleBasedStateMachine):
+    """A world of processes around a supervisor: any event in any order, obedient and disobedient workers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.supervisor = Supervisor()
+        self.now = 0.0
+        self.alive: dict[int, Spawn] = {}
+        self.signals: dict[int, list[int]] = {}
+        self.serving: set[int] = set()
+        self.exited: int | None = None
+        self.closed = False
+        self.wanted = {1: 2}
+        self.loading = False
+        self.send(Loaded(1, 2))
+
+    def send(self, event: Event) -> None:
+        before = self.capacity()
+        commands = self.supervisor.handle(event, self.now)
+        adopted = any(isinstance(command, Adopt) for command in commands)
+        for command in commands:
+            self.obey(command)
+        asked = event in (Request.STOP, Request.QUIT)
+        if not (adopted or asked or isinstance(event, Exited) or self.closed):
+            assert self.capacity() >= before, "nobody may lose a serving worker without need"
+
+    def capacity(self) -> int:
+        """How many workers serve and were not told to go."""
+        current = self.supervisor.current
+        return sum(1 for n in self.serving if not self.signals[n] and self.alive[n].generation == current)
+
+    def obey(self, command: supervise.Command) -> None:
+        assert self.exited is None, "nothing may follow Exit"
+        match command:
+            case Spawn(number, slot, generation):
+                assert not self.closed
+                assert number not in self.signals, "numbers are used once"
+                assert 0 <= slot < self.wanted[generation]
+                self.alive[number], self.signals[number] = command, []
+            case Signal(number, what):
+                assert number in self.alive
+                assert what == SIGKILL or what not in self.signals[number], "asked twice"
+                self.signals[number].append(what)
+            case Load():
+                assert not self.loading
+                self.loading = True
+            case Adopt(generation):
+                served = {self.alive[n].slot for n in self.serving if self.alive[n].generation == generation}
+                assert served == set(range(self.wanted[generation]))
+            case Close():
+                assert not self.closed
+                self.closed = True
+            case Exit():
+                assert not self.alive
+                assert self.closed
+                self.exited = command.code
+
+    @rule(seconds=st.sampled_from([0.1, STEADY, STOP_TIMEOUT, LONGEST_PAUSE]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.send(Tick())
+
+    @precondition(lambda self: self.loading)
+    @rule(workers=st.integers(1, 3))
+    def a_good_file(self, workers: int) -> None:
+        self.loading = False
+        generation = len(self.wanted) + 1
+        self.wanted[generation] = workers
+        self.send(Loaded(generation, workers))
+
+    @precondition(lambda self: self.loading)
+    @rule()
+    def a_bad_file(self) -> None:
+        self.loading = False
+        self.send(Refused())
+
+    @precondition(lambda self: not self.loading)
+    @rule(request=st.sampled_from([Request.RELOAD, Request.RELOAD, Request.REOPEN]))
+    def ask(self, request: Request) -> None:
+        self.send(request)
+
+    @precondition(lambda self: len(self.signals) > 4)
+    @rule(request=st.sampled_from([Request.QUIT, Request.STOP]))
+    def ask_to_end(self, request: Request) -> None:
+        self.send(request)
+
+    @precondition(lambda self: set(self.alive) - self.serving)
+    @rule(data=st.data())
+    def a_worker_serves(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(set(self.alive) - self.serving)))
+        self.serving.add(number)
+        self.send(Serving(number))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def a_worker_ends(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.alive)))
+        del self.alive[number]
+        self.serving.discard(number)
+        self.send(Exited(number))
+
+    @precondition(lambda self: any(self.signals[number] for number in self.alive))
+    @rule()
+    def who_was_told_ends(self) -> None:
+        for number in [number for number in self.alive if self.signals[number]]:
+            del self.alive[number]
+            self.serving.discard(number)
+            self.send(Exited(number))
+
+    @invariant()
+    def every_place_is_taken_or_about_to_be(self) -> None:
+        if self.closed:
+            return
+        current = self.supervisor.current
+        if current:
+            held = [spawn.slot for number, spawn in self.alive.items()
+                    if spawn.generation == current and not set(self.signals[number]) - {SIGKILL}]
+            assert len(held) == len(set(held)), "one worker per place"
+            if len(held) < self.wanted[current]:
+                assert self.supervisor.deadline() is not None, "a place is empty and nothing is planned"
+
+    @invariant()
+    def exit_is_not_missed(self) -> None:
+        if self.closed and not self.alive:
+            assert self.exited is not None
+
+    @invariant()
+    def a_stop_is_bounded(self) -> None:
+        if self.closed and self.supervisor.state is State.STOPPING:
+            for number in self.alive:
+                assert {SIGTERM, SIGKILL} & set(self.signals[number])
+            unkilled = [number for number in self.alive if SIGKILL not in self.signals[number]]
+            assert not unkilled or self.supervisor.deadline() is not None
+
+
+TestSupervision = Supervision.TestCase
+TestSupervision.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
