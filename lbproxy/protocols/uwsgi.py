@@ -34,7 +34,13 @@ from lbproxy.wire.http1 import ResponseHead
 _UNSAID = frozenset({b"transfer-encoding", b"proxy", b"x-forwarded-ssl", b"upgrade"})
 _REMEMBERED = 512  # names of variables that are made once for all requests
 
+_CONTENT_LENGTH = uwsgi.encode_name(b"HTTP_CONTENT_LENGTH")
+_FORWARDED_PROTO = uwsgi.encode_name(b"HTTP_X_FORWARDED_PROTO")
+_UPGRADE = uwsgi.encode_name(b"HTTP_UPGRADE")
+
 Variables = list[tuple[bytes, bytes]]
+"""Names, as `uwsgi.encode_name` makes them, and values."""
+
 ValueOf = Callable[[Exchange], bytes]
 
 
@@ -99,7 +105,7 @@ class UwsgiProtocol:
         variables = self._params(ex, framing)
         if settings.pass_request_headers:
             variables += self._fields(ex, framing)
-        return uwsgi.encode_packet(variables, settings.modifier1, settings.modifier2)
+        return uwsgi.encode_entries(variables, settings.modifier1, settings.modifier2)
 
     def parse_head(self, buf: bytes, method: bytes, searched: int = 0) -> ResponseHead | None:
         """See `UpstreamProtocol`."""
@@ -134,7 +140,7 @@ def _compile_params(
         else:
             entries[param.name] = value_of, param.if_not_empty
     entries.setdefault(b"HTTP_HOST", (_compile_host(table), False))
-    rows = [(name, value_of, optional) for name, (value_of, optional) in entries.items()]
+    rows = [(uwsgi.encode_name(name), value_of, optional) for name, (value_of, optional) in entries.items()]
 
     def make(ex: Exchange, framing: Framing) -> Variables:
         made = []
@@ -177,7 +183,7 @@ class _FieldVariables(dict[bytes, bytes | None]):
 
     def __missing__(self, name: bytes) -> bytes | None:
         variable = b"HTTP_" + name.upper().replace(b"-", b"_")
-        made = None if variable in self.configured or name in _UNSAID else variable
+        made = None if variable in self.configured or name in _UNSAID else uwsgi.encode_name(variable)
         if len(self) < _REMEMBERED:
             self[name] = made
         return made
@@ -205,11 +211,11 @@ def _compile_fields(
                     break
                 values[variable] = value
         if framing < 0:  # the body, if there was one, is not passed on
-            values.pop(b"HTTP_CONTENT_LENGTH", None)
-        if b"HTTP_X_FORWARDED_PROTO" in values:
-            values[b"HTTP_X_FORWARDED_PROTO"] = scheme_of(ex) or b""
+            values.pop(_CONTENT_LENGTH, None)
+        if _FORWARDED_PROTO in values:
+            values[_FORWARDED_PROTO] = scheme_of(ex) or b""
         if head.upgrade is not None and upgradable:
-            values[b"HTTP_UPGRADE"] = head.upgrade
+            values[_UPGRADE] = head.upgrade
         return list(values.items())
 
     return make

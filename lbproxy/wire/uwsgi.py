@@ -39,21 +39,31 @@ def encode_packet(params: Sequence[Param], modifier1: int = 0, modifier2: int = 
 
     Args:
         params: (name, value) pairs, sent in this order; names are not empty.
-        modifier1: Request kind, 0-255; 0 is WSGI.
-        modifier2: Its variant, 0-255.
+        modifier1, modifier2: Request kind, 0-255; 0 is WSGI.
 
     Raises:
         MalformedMessage: The entries exceed 65535 octets, which no length field can tell (answer 431).
     """
-    entries = bytearray()
+    return encode_entries([(encode_name(name), value) for name, value in params], modifier1, modifier2)
+
+
+def encode_name(name: bytes) -> bytes:
+    """Return *name* as `encode_entries` wants it; raises MalformedMessage (431) if it is over 65535 octets."""
     try:
-        for name, value in params:
-            entries += len(name).to_bytes(2, "little") + name + len(value).to_bytes(2, "little") + value
+        return len(name).to_bytes(2, "little") + name
+    except OverflowError:
+        raise MalformedMessage("name of a uwsgi variable over 65535 octets", status=431) from None
+
+
+def encode_entries(entries: Sequence[Param], modifier1: int = 0, modifier2: int = 0) -> bytes:
+    """Do what `encode_packet` does, for names that `encode_name` has made once for many packets."""
+    try:
+        packed = b"".join([name + len(value).to_bytes(2, "little") + value for name, value in entries])
     except OverflowError:
         raise MalformedMessage("uwsgi variable over 65535 octets", status=431) from None
-    if len(entries) > MAX_PACKET:
-        raise MalformedMessage(f"uwsgi packet of {len(entries)} octets, limit 65535", status=431)
-    return _HEADER.pack(modifier1, len(entries), modifier2) + entries
+    if len(packed) > MAX_PACKET:
+        raise MalformedMessage(f"uwsgi packet of {len(packed)} octets, limit 65535", status=431)
+    return _HEADER.pack(modifier1, len(packed), modifier2) + packed
 
 
 def decode_packet(buf: bytes) -> tuple[list[Param], int, int, int] | None:
