@@ -144,6 +144,6 @@ class Exchange:
     def capture(self, match: re.Match[bytes]) -> None:
         """Take $1 to $9 and the named groups of *match*: what every regular expression that matches sets."""
         self.captures = match.groups()
-        named = match.groupdict(b"")
-        if named:
+        if match.re.groupindex:
+            named = {name.lower(): value for name, value in match.groupdict(b"").items()}
             self.values = (self.values or {}) | named

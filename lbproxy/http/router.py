@@ -94,23 +94,31 @@ class ServerNames:
         self._heads: dict[bytes, VirtualServer] = {}  # "*.a.b" as b"a.b"
         self._tails: dict[bytes, VirtualServer] = {}  # "a.b.*" as b"a.b"
         self._expressions: list[tuple[re.Pattern[bytes], VirtualServer]] = []
+        taken: set[bytes] = set()
         for server, _ in here:
             for name in server.names:
-                self._add(name, server)
+                self._add(name, server, taken)
 
-    def _add(self, name: ServerName, server: VirtualServer) -> None:
+    def _add(self, name: ServerName, server: VirtualServer, taken: set[bytes]) -> None:
+        """
+        Add one name, unless it conflicts with one before it (src/core/ngx_hash.c:ngx_hash_add_key).
+
+        Args:
+            taken: The names that "a.b" and ".a.b" have claimed; the latter claims, and is refused, as a whole.
+        """
         text = octets(name.text.lower())
         if name.regex is not None:
             self._expressions.append((name.regex, server))
         elif text.startswith(b"*."):
             self._heads.setdefault(text[2:], server)
-        elif text.startswith(b"."):
-            self._exact.setdefault(text[1:], server)
-            self._heads.setdefault(text[1:], server)
         elif text.endswith(b".*"):
             self._tails.setdefault(text[:-2], server)
-        else:
-            self._exact.setdefault(text, server)
+        elif text.removeprefix(b".") not in taken:
+            taken.add(text.removeprefix(b"."))
+            if not text.startswith(b"."):
+                self._exact[text] = server
+            elif text[1:] not in self._heads:
+                self._exact[text[1:]] = self._heads[text[1:]] = server
 
     def find(self, host: bytes) -> tuple[VirtualServer, re.Match[bytes] | None]:
         """

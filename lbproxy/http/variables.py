@@ -307,8 +307,8 @@ class VariableTable:
         self, constants: Constants, defined: Iterable[str] = (), captured: Iterable[str] = ()
     ) -> None:
         self._getters = {
-            **{name: _value(name, None) for name in captured},
-            **{name: _value(name, b"") for name in defined},
+            **{name.lower(): _value(name.lower(), None) for name in captured},
+            **{name.lower(): _value(name.lower(), b"") for name in defined},
             **{name: _constant(name, value) for name, value in constants.items()},
             **VARIABLES,
         }

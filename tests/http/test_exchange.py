@@ -17,7 +17,7 @@ def test_an_exchange_begins_with_what_the_target_says() -> None:
 def test_captures_replace_those_before_and_names_add_up() -> None:
     """$1 belongs to the last expression that matched; named groups stay until another has the same name."""
     ex = exchange()
-    for expression in (rb"(?P<a>.)(?P<b>.)", rb"(?P<b>y)?", rb"."):
+    for expression in (rb"(?P<A>.)(?P<b>.)", rb"(?P<b>y)?", rb"."):
         match = re.match(expression, b"xy")
         assert match is not None
         ex.capture(match)

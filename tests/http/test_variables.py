@@ -325,7 +325,7 @@ def test_times_are_local_and_spelt_in_english() -> None:
 
 def test_values_set_by_the_request() -> None:
     """A `set` variable is empty until it is set, a capture not found."""
-    table = VariableTable({}, defined=["mine"], captured=["group"])
+    table = VariableTable({}, defined=["mine"], captured=["Group"])
     ex = exchange()
     assert table.lookup("mine")(ex) == b""
     assert table.lookup("group")(ex) is None
