@@ -48,16 +48,22 @@ class Poller:
         self._timer_scope = trio.CancelScope()
         self.ready_calls = 0
 
+    @property
+    def timers(self) -> int:
+        """Entries in the heap, those of closed channels included."""
+        return len(self._timers)
+
     async def run(self) -> None:
-        """Dispatch edges and expire deadlines until cancelled."""
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._run_timers)
-                while True:
-                    await trio.lowlevel.wait_readable(self._epoll.fileno())
-                    self._dispatch()
-        finally:
-            self._epoll.close()
+        """Dispatch edges and expire deadlines until cancelled; `close` comes after the last channel's end."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_timers)
+            while True:
+                await trio.lowlevel.wait_readable(self._epoll.fileno())
+                self._dispatch()
+
+    def close(self) -> None:
+        """Close the epoll."""
+        self._epoll.close()
 
     def _dispatch(self) -> None:
         channels = self._channels

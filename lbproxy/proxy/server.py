@@ -75,6 +75,9 @@ class Server:
             await self._finished.wait()
             nursery.cancel_scope.cancel()
         self._upstreams.close()
+        for listener in self._listeners:
+            listener.pause()
+        self._poller.close()
 
     def stop(self) -> None:
         """End at once; requests in hand are lost."""
