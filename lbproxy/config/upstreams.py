@@ -10,7 +10,7 @@ from lbproxy.config.model import Address, UpstreamConf, UpstreamServer
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.reader import BlockReader, Contents
 from lbproxy.config.settings import Context, TypeMap, inherited
-from lbproxy.config.values import Misfit, seconds
+from lbproxy.config.values import Misfit, did_you_mean, seconds
 from lbproxy.errors import InvalidValue, WrongContext
 
 DEFAULT_PORT = 80
@@ -18,6 +18,7 @@ DEFAULT_PORT = 80
 _COUNT = re.compile(r"[0-9]{1,9}")
 _COUNTS = {"weight": 1, "max_fails": 0, "max_conns": 0}  # name -> least value
 _SWITCHES = ("backup", "down")
+_KNOWN = ("weight=", "max_fails=", "max_conns=", "fail_timeout=", *_SWITCHES)
 _UNSUPPORTED = ("resolve", "service", "slow_start", "route", "drain", "id")
 
 
@@ -109,5 +110,5 @@ def _apply(values: dict[str, Any], arg: Argument) -> None:
     elif name in _UNSUPPORTED:
         raise InvalidValue(f'parameter "{arg.text}" is not supported by lbproxy', arg.position)
     else:
-        known = [*(f"{one}=N" for one in _COUNTS), "fail_timeout=TIME", *_SWITCHES]
-        raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, f"known are {', '.join(known)}")
+        hint = did_you_mean(name + equals, _KNOWN) or f"known are {', '.join(_KNOWN)}"
+        raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, hint)

@@ -9,7 +9,7 @@ in the middle).  Units: seconds, octets.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lbproxy.config.parser import Argument
 from lbproxy.errors import InvalidValue
@@ -136,6 +136,14 @@ def choice(*names: str) -> Callable[[Argument], str]:
         return arg.text
 
     return parse
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names the closest of the *known* words; "" when none is close."""
+    import difflib  # noqa: PLC0415 - only for mistakes
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.75)
+    return f'did you mean "{close[0]}"?' if close else ""
 
 
 def split_parameter(arg: Argument) -> tuple[str, Argument] | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from lbproxy.config import tables
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Arity, Context, Row, rows
+from lbproxy.config.values import did_you_mean
 from lbproxy.errors import ConfigError, ConfigSyntaxError, InvalidValue, UnknownDirective, WrongContext
 
 
@@ -155,12 +156,10 @@ class Vocabulary:
 
     def suggest(self, name: str, context: Context) -> str:
         """Return a guess at what was meant by *name*, rather one allowed in *context*; "" without one."""
-        import difflib  # noqa: PLC0415 - only for mistakes
-
         here = [other for other in self.entries if self._may_stand(other, context)]
         for names in (here, self.entries):
-            if close := difflib.get_close_matches(name, names, n=1, cutoff=0.75):
-                return f'did you mean "{close[0]}"?'
+            if hint := did_you_mean(name, names):
+                return hint
         return ""
 
     def _may_stand(self, name: str, context: Context) -> bool:

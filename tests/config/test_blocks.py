@@ -1,0 +1,148 @@
+"""Whole configurations: fragments, nginx.conf, and every mistake of a file in one run."""
+
+from __future__ import annotations
+
+import time
+from textwrap import dedent
+
+import pytest
+
+from lbproxy.config.blocks import compile_config
+from lbproxy.config.core import ClientSettings, MainSettings
+from lbproxy.config.parser import parse
+from lbproxy.errors import ConfigErrors, Source
+from tests.support.configs import GRAMMAR, NO_FILES, PassSettings, files, load, mistakes
+
+NGINX_CONF = """
+user www-data;
+worker_processes auto;
+pid /run/nginx.pid;
+include modules-enabled/*;
+events { worker_connections 768; multi_accept on; }
+http {
+    sendfile on;
+    tcp_nopush on;
+    types_hash_max_size 2048;
+    include mime.types;
+    default_type application/octet-stream;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    gzip on;
+    include conf.d/*;
+}
+"""
+
+
+def test_a_whole_nginx_conf() -> None:
+    """What only tunes nginx is listed; files of a folder are read in order."""
+    environment = files(
+        {"mime.types": "types { a/b c; }", "conf.d/1": "upstream u { server localhost; }", "conf.d/2": "server { }"}
+    )
+    config = load(NGINX_CONF, environment, "nginx.conf")
+    assert config.settings(MainSettings).worker_connections == 768
+    assert list(config.upstreams) == ["u"]
+    assert len(config.servers) == 1
+    assert [one.name for one in config.ignored] == [
+        "multi_accept", "sendfile", "tcp_nopush", "types_hash_max_size", "ssl_protocols", "gzip"
+    ]  # fmt: skip
+    assert [one.name for one in config.directives] == ["user", "worker_processes", "pid", "events", "http"]
+
+
+def test_a_bare_fragment() -> None:
+    """Main and http directives may stand beside upstream and server."""
+    config = load("worker_processes 2; send_timeout 5s; upstream b { server localhost; } server { }")
+    assert config.settings(MainSettings).worker_processes == 2
+    assert config.servers[0].settings(ClientSettings).send_timeout == 5.0
+
+
+def test_beside_an_http_block_only_main_directives_may_stand() -> None:
+    """As in nginx."""
+    assert mistakes("http { } server { } send_timeout 5;") == [
+        '"server" directive is not allowed here in site.conf:1:10 (it belongs in http, upstream)',
+        '"send_timeout" directive is not allowed here in site.conf:1:21 (it belongs in http, server, location)',
+    ]
+
+
+def test_the_outer_blocks_stand_once() -> None:
+    """Events and http."""
+    found = mistakes("events { } http { } events { } http { }")
+    assert [line.split(" in ")[0] for line in found] == [
+        '"events" directive is duplicate',
+        '"http" directive is duplicate',
+    ]
+
+
+def test_settings_reach_every_level_in_any_order_of_the_text() -> None:
+    """A server inherits what stands below it in http."""
+    config = load("http { server { location /a { location /ab { } } } proxy_read_timeout 7; }")
+    inner = config.servers[0].root.locations[0].locations[0]
+    assert inner.settings(PassSettings).read_timeout == 7.0
+    assert inner.merged is config.servers[0].merged
+
+
+def test_nothing_is_a_configuration() -> None:
+    """Without servers."""
+    config = load("")
+    assert (config.servers, config.listeners, dict(config.upstreams)) == ((), (), {})
+
+
+def test_mistakes_of_syntax_and_meaning_are_told_in_the_order_of_the_text() -> None:
+    """All of them, in one run, file by file."""
+    text = dedent(
+        """\
+        worker_processes fast;
+        ;
+        include a;
+        server {
+            lisen 80;
+            location / { proxy_pass x }
+        }
+        """
+    )
+    found = [line.split(" (")[0] for line in mistakes(text, files({"a": "\nsend_timeout x;"}))]
+    assert found == [
+        '"worker_processes" directive invalid number in site.conf:1:18',
+        'unexpected ";" in site.conf:2:1',
+        'unknown directive "lisen" in site.conf:5:5',
+        'unexpected "}" in site.conf:6:31',
+        '"send_timeout" directive invalid value in a:2:14',
+    ]
+
+
+def test_the_main_file_comes_first() -> None:
+    """Even if the included one was found wanting before."""
+    found = mistakes("include a; x;", files({"a": ";"}))
+    assert [line.split(" in ")[1] for line in found] == ["site.conf:1:12", "a:1:1"]
+
+
+def test_behind_a_wrong_brace_only_the_braces_are_judged() -> None:
+    """Everything after it stands in the wrong block."""
+    (found,) = mistakes("server {\n  location / {\n}\nserver {\n}\n")
+    assert found.startswith('unexpected end of file, expecting "}"')
+
+
+def test_an_error_shows_the_line_and_a_caret() -> None:
+    """Under the first character of what is wrong."""
+    with pytest.raises(ConfigErrors) as caught:
+        load("server {\n\tlisten  x:y;\n}")
+    assert str(caught.value).splitlines()[1:] == ["    \tlisten  x:y;", "    \t        ^"]
+
+
+def test_a_tree_can_be_compiled_by_itself() -> None:
+    """For the tools, which have the directives already."""
+    good = parse(Source("t", "server { }"), NO_FILES.include)
+    assert len(compile_config(good, GRAMMAR, NO_FILES).servers) == 1
+    bad = parse(Source("t", "x; y;"), NO_FILES.include)
+    with pytest.raises(ConfigErrors) as caught:
+        compile_config(bad, GRAMMAR, NO_FILES)
+    assert len(caught.value.errors) == 2
+
+
+def test_thousands_of_locations_are_cheap() -> None:
+    """Loading is linear, and what says nothing of its own shares its settings."""
+    text = "server { " + " ".join(f"location /{n} {{ proxy_read_timeout 5; }}" for n in range(3000)) + " }"
+    began = time.perf_counter()
+    config = load(text)
+    assert time.perf_counter() - began < 5
+    locations = config.servers[0].root.locations
+    assert len(locations) == 3000
+    assert locations[0].settings(ClientSettings) is locations[-1].settings(ClientSettings)

@@ -1,0 +1,118 @@
+"""listen and server_name."""
+
+from __future__ import annotations
+
+import pytest
+
+from lbproxy.config.listen import default_listen, parse_listen, parse_server_name
+from lbproxy.config.model import Address
+from lbproxy.errors import InvalidValue, Position, Source, WrongContext
+from tests.support.configs import argument, directive, resolve
+
+ANY = "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("80", [Address(ANY, 80)]),
+        ("0", [Address(ANY, 0)]),
+        ("*:81", [Address(ANY, 81)]),
+        ("*", [Address(ANY, 80)]),
+        ("127.0.0.1", [Address("127.0.0.1", 80)]),
+        ("127.0.0.1:0", [Address("127.0.0.1", 0)]),
+        ("[::]:80", [Address("::", 80)]),
+        ("[::1]", [Address("::1", 80)]),
+        ("two.test:81", [Address("10.0.0.1", 81), Address("10.0.0.2", 81)]),
+        ("127.0.0.1:80-82", [Address("127.0.0.1", port) for port in (80, 81, 82)]),
+        ("80-81", [Address(ANY, 80), Address(ANY, 81)]),
+        ("unix:/run/x-1-2", [Address(path="/run/x-1-2")]),
+    ],
+)
+def test_addresses(text: str, expected: list[Address]) -> None:
+    """A port alone is every IPv4 address, an address alone has port 80."""
+    assert list(parse_listen(directive("listen", text), resolve).addresses) == expected
+
+
+def test_parameters() -> None:
+    """What lbproxy obeys becomes options; what only tunes is accepted."""
+    listen = parse_listen(
+        directive("listen", "80", "default_server", "backlog=9", "reuseport", "ipv6only=off", "rcvbuf=8k", "deferred",
+                  "so_keepalive=30m::10", "fastopen=5", "bind"),
+        resolve,
+    )  # fmt: skip
+    assert (listen.default, listen.configures) == (True, True)
+    assert listen.options == {"backlog": 9, "reuseport": True, "ipv6only": False, "rcvbuf": 8192}
+    assert not parse_listen(directive("listen", "80", "default_server"), resolve).configures
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a:99999"], 'invalid port in "a:99999" of the "listen" directive'),
+        (["nosuch:80"], 'host not found in "nosuch:80" of the "listen" directive'),
+        (["99999"], 'invalid port in "99999" of the "listen" directive'),
+        (["127.0.0.1:90-80"], 'invalid port range in "127.0.0.1:90-80" of the "listen" directive'),
+        (["80", "backlog=x"], 'invalid backlog "x"'),
+        (["80", "rcvbuf=x"], 'invalid rcvbuf "x"'),
+        (["80", "ssl"], 'the "ssl" parameter of the "listen" directive is not supported by lbproxy'),
+        (["80", "defalt"], 'invalid parameter "defalt"'),
+        (["80", "ipv6only=1"], 'invalid value "1" in "..." directive, it must be "on" or "off"'),
+    ],
+)
+def test_mistakes(words: list[str], message: str) -> None:
+    """In nginx's words."""
+    with pytest.raises(InvalidValue) as caught:
+        parse_listen(directive("listen", *words), resolve)
+    assert caught.value.message == message
+
+
+def test_without_listen_it_is_every_address() -> None:
+    """On the port that the environment says."""
+    assert default_listen(Position(Source("t"), 1, 1), 8000).addresses == (Address(ANY, 8000),)
+
+
+@pytest.mark.parametrize("text", ["", "a", "*.b.c", "a.*", ".b.c", "a.b.", "_", "*.b"])
+def test_names_are_lower_cased(text: str) -> None:
+    """Exact, wildcards, none."""
+    assert parse_server_name(argument(text.upper()), "").text == text
+
+
+def test_hostname_is_the_machines() -> None:
+    """As the environment says."""
+    assert parse_server_name(argument("$hostname"), "Box").text == "box"
+
+
+def test_regex_names_mind_case_only_where_they_have_capitals() -> None:
+    """Hosts are lower-cased before; nginx makes those with capitals blind to case."""
+    name = parse_server_name(argument(r"~^(?<app>\w+)\.Test$"), "")
+    assert name.text == r"~^(?<app>\w+)\.Test$"
+    assert name.regex is not None
+    match = name.regex.search(b"a.test")
+    assert match is not None
+    assert match.groupdict() == {"app": b"a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("~", 'empty regex in server name "~"'),
+        ("*x", 'server name "*x" is invalid'),
+        ("*", 'server name "*" is invalid'),
+        (".", 'server name "." is invalid'),
+        ("a.*.b", 'invalid server name or wildcard "a.*.b"'),
+        ("a*.b", 'invalid server name or wildcard "a*.b"'),
+        ("a..b", 'invalid server name or wildcard "a..b"'),
+    ],
+)
+def test_names_that_are_none(text: str, message: str) -> None:
+    """In nginx's words."""
+    with pytest.raises(InvalidValue) as caught:
+        parse_server_name(argument(text), "")
+    assert caught.value.message == message
+
+
+def test_a_url_is_no_name() -> None:
+    """nginx only warns; no request could ever reach it."""
+    with pytest.raises(WrongContext, match="has suspicious symbols"):
+        parse_server_name(argument("http://a"), "")

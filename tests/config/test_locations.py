@@ -1,0 +1,89 @@
+"""location blocks."""
+
+from __future__ import annotations
+
+import pytest
+
+from lbproxy.config.locations import parse_head
+from lbproxy.config.model import Location, MatchKind
+from tests.support.configs import PassSettings, directive, load, mistakes
+
+
+def locations(text: str) -> tuple[Location, ...]:
+    """Return the locations of a server with *text* in it."""
+    return load(f"server {{ {text} }}").servers[0].root.locations
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["/a"], (MatchKind.PREFIX, "/a")),
+        (["=", "/a"], (MatchKind.EXACT, "/a")),
+        (["=/a"], (MatchKind.EXACT, "/a")),
+        (["^~", "/a"], (MatchKind.PREFIX_FINAL, "/a")),
+        (["^~/a"], (MatchKind.PREFIX_FINAL, "/a")),
+        (["~", "^/a"], (MatchKind.REGEX, "^/a")),
+        (["~^/a"], (MatchKind.REGEX, "^/a")),
+        (["~*", "a$"], (MatchKind.REGEX_NOCASE, "a$")),
+        (["~*a$"], (MatchKind.REGEX_NOCASE, "a$")),
+        (["@a"], (MatchKind.NAMED, "@a")),
+    ],
+)
+def test_heads(words: list[str], expected: tuple[MatchKind, str]) -> None:
+    """With the modifier as its own word or in front of the pattern."""
+    assert parse_head(directive("location", *words)) == expected
+
+
+def test_regexes_are_compiled() -> None:
+    """Over octets, minding case or not."""
+    found = locations(r"location ~ \.PHP$ {} location ~* \.PHP$ {} location /x {}")
+    assert [bool(one.regex and one.regex.search(b"/a.php")) for one in found] == [False, True, False]
+
+
+def test_locations_nest_and_keep_their_own_scripts() -> None:
+    """Settings are inherited except those like proxy_pass; scripts are not."""
+    (outer,) = locations(
+        "set $s 1; location /a { proxy_pass x; proxy_read_timeout 5; set $a 1; return 200;"
+        " location /a/b { proxy_set_header A b; } location ~ c { } }"
+    )
+    inner, regex = outer.locations
+    assert [one.name for one in outer.script] == ["set", "return"]
+    assert inner.script == ()
+    assert (inner.pattern, regex.kind) == ("/a/b", MatchKind.REGEX)
+    assert outer.settings(PassSettings).target == "x"
+    assert inner.settings(PassSettings).target is None
+    assert inner.settings(PassSettings).read_timeout == 5.0
+    assert inner.settings(PassSettings).fields == (("A", "b"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("location = /a { location /a { } }", 'location "/a" cannot be inside the exact location "/a"'),
+        ("location @a { location /b { } }", 'location "/b" cannot be inside the named location "@a"'),
+        ("location /a { location @b { } }", 'named location "@b" can be on the server level only'),
+        ("location /a { location /b { } }", 'location "/b" is outside location "/a"'),
+        ("location ~ /a { location /b { } }", 'location "/b" is outside location "/a"'),
+        ("location ! /a { }", 'invalid location modifier "!"'),
+        ("location ~ ( { }", 'regex "(" is invalid: missing ), unterminated subpattern'),
+        ("location /a { } location ^~ /a { }", 'duplicate location "/a"'),
+        ("location = /a { } location =/a { }", 'duplicate location "/a"'),
+        ("location @a { } location @a { }", 'duplicate location "@a"'),
+        ("location /a { location /ab { } location /ab { } }", 'duplicate location "/ab"'),
+    ],
+)
+def test_mistakes(text: str, message: str) -> None:
+    """In nginx's words."""
+    (found,) = mistakes(f"server {{ {text} }}")
+    assert found.startswith(f"{message} in site.conf:1:")
+
+
+def test_what_differs_is_no_duplicate() -> None:
+    """Exact beside prefix, regexes, the same path in another block."""
+    text = "location = /a { } location /a { location /ab { } } location ~ a { } location ~ a { } location /ab { }"
+    assert mistakes(f"server {{ {text} }} server {{ location /a {{ }} }}") == []
+
+
+def test_mistakes_inside_a_location_with_a_bad_head_are_not_told() -> None:
+    """What would be in it cannot be judged; the rest of the server can."""
+    assert len(mistakes("server { location ! /a { xyzzy; } xyzzy; }")) == 2

@@ -1,0 +1,64 @@
+"""nginx's other directives."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lbproxy.config.tables import IGNORED, UNSUPPORTED
+from tests.support.configs import mistakes
+
+
+def test_no_directive_is_both_ignored_and_refused() -> None:
+    """What only tunes is not what changes answers."""
+    assert not IGNORED.keys() & UNSUPPORTED.keys()
+
+
+def test_names_are_names() -> None:
+    """No slips in the long strings."""
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in [*IGNORED, *UNSUPPORTED])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server { deny all; }",
+        "server { allow 10.0.0.0/8; }",
+        "server { auth_basic x; }",
+        "server { location / { root /srv; } }",
+        "server { if ($a) { return 403; } }",
+        "map $a $b { default 1; }",
+        "server { add_header X-Frame-Options DENY; }",
+        "server { limit_req zone=a; }",
+        "server { location / { internal; } }",
+        "server { rewrite ^ /x; }",
+        "server { location / { fastcgi_pass x; } }",
+        "limit_rate 5k;",
+        "server { ssl on; }",
+    ],
+)
+def test_what_would_change_answers_is_refused(text: str) -> None:
+    """Never silently ignored."""
+    (found,) = mistakes(text)
+    assert " directive is not supported by lbproxy" in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "worker_cpu_affinity auto; events { use epoll; } sendfile on;",
+        "server { location / { proxy_temp_path /tmp; uwsgi_max_temp_file_size 0; } }",
+        "upstream b { server localhost; zone b 64k; }",
+        "server { fastcgi_param A b; proxy_cache off; expires off; gzip on; }",
+    ],
+)
+def test_what_only_tunes_is_accepted(text: str) -> None:
+    """Wherever nginx accepts it."""
+    assert mistakes(text) == []
+
+
+def test_even_tuning_has_its_place() -> None:
+    """As in nginx."""
+    (found,) = mistakes("server { multi_accept on; }")
+    assert found == '"multi_accept" directive is not allowed here in site.conf:1:10 (it belongs in events)'
