@@ -16,7 +16,7 @@ from lbproxy import __version__
 
 if TYPE_CHECKING:
     from lbproxy.plan import Plan
-    from lbproxy.process.cycle import Options
+    from lbproxy.process.options import Options
 
 SYSTEM_PREFIX = Path("/etc/lbproxy")
 CONFIGURATIONS = ("lbproxy.conf", "site.conf", "site.yaml", "conf/nginx.conf")
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="lbproxy",
         description="A reverse proxy and load balancer that reads nginx configurations.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=90),  # asks no terminal
         allow_abbrev=False,
         add_help=False,
     )
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _locate(args: argparse.Namespace) -> Options | None:
     """Return which file to read with which prefix; None when no file is named and none is found."""
-    from lbproxy.process.cycle import Options
+    from lbproxy.process.options import Options
 
     prefix = Path(args.prefix).absolute() if args.prefix else None
     if args.file:
@@ -127,7 +127,7 @@ def _send_signal(name: str, options: Options) -> int:
     import os
 
     from lbproxy.errors import LbproxyError
-    from lbproxy.process.cycle import pid_path
+    from lbproxy.process.options import pid_path
     from lbproxy.process.pidfile import read_pid
     from lbproxy.process.signals import NAMES
 
@@ -204,7 +204,7 @@ def _serve(options: Options) -> int:
 def _complain(error: Exception) -> None:
     """Print everything that is wrong, mistakes of the configuration with the lines they are in."""
     from lbproxy.errors import ConfigErrors
-    from lbproxy.process.master import reasons
+    from lbproxy.process.options import reasons
 
     texts = [str(each) for each in error.errors] if isinstance(error, ConfigErrors) else reasons(error)
     for text in texts:

@@ -13,49 +13,28 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbproxy import __version__
-from lbproxy.config import parser, yamlform
 from lbproxy.config.core import MainSettings
-from lbproxy.config.parser import YAML_SUFFIXES
 from lbproxy.config.reader import Environment
-from lbproxy.errors import LbproxyError, Source
+from lbproxy.errors import LbproxyError
 from lbproxy.http.variables import Constants
 from lbproxy.plan import Plan, load
-from lbproxy.process.configfile import FileIncluder, read_source, resolve
+from lbproxy.process.configfile import FileIncluder, resolve
 from lbproxy.process.detach import STDERR, STDOUT, Terminal
-from lbproxy.process.master import Seat
+from lbproxy.process.options import DEFAULT_PID, Options
 from lbproxy.process.privileges import Identity, hand_over, identity
 from lbproxy.proxy.logfile import Logs, Sink
 
-DEFAULT_PID = "lbproxy.pid"
-"""Where the pid file lies, relative to the prefix, unless the ``pid`` directive says otherwise."""
+if TYPE_CHECKING:
+    from lbproxy.process.master import Seat
 
 _DAEMON_ERROR_LOG, _DAEMON_ACCESS_LOG = "logs/error.log", "logs/access.log"
 
 
 class BadSetting(LbproxyError):
     """A setting is well-formed but can't be obeyed here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """
-    What the command line says of the configuration.
-
-    Args:
-        file: The configuration file, absolute.
-        prefix: The directory that relative paths refer to, absolute.
-        directives: Those given with ``-g``.
-        error_log: Where errors go unless the configuration says otherwise; "" for the usual place.
-        daemon: Whether to leave the terminal; None: as the configuration says.
-    """
-
-    file: Path
-    prefix: Path
-    directives: str = ""
-    error_log: str = ""
-    daemon: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +67,7 @@ def read_plan(options: Options) -> Plan:
         OSError: The file can't be read, or the prefix not be entered.
     """
     os.chdir(options.prefix)
-    source = read_source(options.file)
-    if options.directives:
-        source = _with_directives(options.directives, source)
-    return load(source, Environment(FileIncluder(options.prefix), resolve), _constants())
-
-
-def _with_directives(directives: str, source: Source) -> Source:
-    """Put the directives of ``-g`` before the file's, each with places of its own."""
-    quoted = source.name.replace("\\", "\\\\").replace('"', '\\"')
-    return Source("command line", f'{directives}\ninclude "{quoted}";')
+    return load(options.source(), Environment(FileIncluder(options.prefix), resolve), _constants())
 
 
 def _constants() -> Constants:
@@ -166,26 +136,6 @@ def check(plan: Plan, options: Options) -> None:
         if not os.access(place, os.W_OK) and file.parent != Path("logs"):
             code = errno.EACCES if place.exists() else errno.ENOENT
             raise OSError(code, os.strerror(code), path)
-
-
-def pid_path(options: Options) -> Path:
-    """
-    Return where the pid file of a running master is; the rest of the configuration need not be right.
-
-    Raises:
-        ConfigErrors: It can't even be split into directives.
-        OSError: The file can't be read.
-    """
-    os.chdir(options.prefix)
-    includer = FileIncluder(options.prefix)
-    file = read_source(options.file)
-    found = DEFAULT_PID
-    for source in (Source("command line", options.directives), file):
-        parse = yamlform.parse if source.name.endswith(YAML_SUFFIXES) else parser.parse
-        for directive in parse(source, includer):
-            if directive.name == "pid" and directive.args:
-                found = directive.args[0].text
-    return options.prefix / found
 
 
 class LoadedCycle:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from signal import SIGCHLD, SIGUSR1, Signals
 from typing import Protocol
 
 from lbproxy.config.model import Address, Listener
-from lbproxy.errors import ConfigErrors, LbproxyError
 from lbproxy.process import notify, supervise
 from lbproxy.process.children import Children, Line
+from lbproxy.process.options import reasons
 from lbproxy.process.pidfile import PidFile
 from lbproxy.process.signals import REQUESTS, SignalInbox
 from lbproxy.process.sockets import ListenSockets, Opening
@@ -315,16 +314,3 @@ _ANSWERS = {
     Request.RELOAD: "reconfiguring",
     Request.REOPEN: "reopening logs",
 }
-
-
-def reasons(error: Exception) -> list[str]:
-    """Return why a configuration can't be loaded, as lines for the error log."""
-    match error:
-        case ConfigErrors():
-            return [str(each).partition("\n")[0] for each in error.errors]
-        case LbproxyError():
-            return str(error).splitlines()
-        case OSError(filename=str(filename)):
-            return [f'open() "{filename}" failed ({error.errno}: {error.strerror})']
-        case _:
-            return ["".join(traceback.format_exception(error)).strip()]

@@ -1,0 +1,85 @@
+"""
+What the command line says of the configuration, and what can be known of it without compiling it.
+
+This is all that ``-s`` needs, which must be quick and must work with a configuration that is broken by now.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbproxy.config import parser, yamlform
+from lbproxy.config.parser import YAML_SUFFIXES
+from lbproxy.errors import ConfigErrors, LbproxyError, Source
+from lbproxy.process.configfile import FileIncluder, read_source
+
+DEFAULT_PID = "lbproxy.pid"
+"""Where the pid file lies, relative to the prefix, unless the ``pid`` directive says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """
+    What the command line says of the configuration.
+
+    Args:
+        file: The configuration file, absolute.
+        prefix: The directory that relative paths refer to, absolute.
+        directives: Those given with ``-g``.
+        error_log: Where errors go unless the configuration says otherwise; "" for the usual place.
+        daemon: Whether to leave the terminal; None: as the configuration says.
+    """
+
+    file: Path
+    prefix: Path
+    directives: str = ""
+    error_log: str = ""
+    daemon: bool | None = None
+
+    def source(self) -> Source:
+        """
+        Return what to read: the file, or the directives of ``-g`` and an include of the file.
+
+        Raises:
+            OSError: The file can't be read; the filename is set.
+        """
+        if not self.directives:
+            return read_source(self.file)
+        quoted = str(self.file).replace("\\", "\\\\").replace('"', '\\"')
+        return Source("command line", f'{self.directives}\ninclude "{quoted}";')
+
+
+def pid_path(options: Options) -> Path:
+    """
+    Return where the pid file of a running master is; the rest of the configuration need not be right.
+
+    Raises:
+        ConfigErrors: It can't even be split into directives.
+        OSError: The file can't be read.
+    """
+    os.chdir(options.prefix)
+    includer = FileIncluder(options.prefix)
+    file = read_source(options.file)
+    found = DEFAULT_PID
+    for source in (Source("command line", options.directives), file):
+        parse = yamlform.parse if source.name.endswith(YAML_SUFFIXES) else parser.parse
+        for directive in parse(source, includer):
+            if directive.name == "pid" and directive.args:
+                found = directive.args[0].text
+    return options.prefix / found
+
+
+def reasons(error: Exception) -> list[str]:
+    """Return why a configuration can't be loaded, as lines for the error log."""
+    match error:
+        case ConfigErrors():
+            return [str(each).partition("\n")[0] for each in error.errors]
+        case LbproxyError():
+            return str(error).splitlines()
+        case OSError(filename=str(filename)):
+            return [f'open() "{filename}" failed ({error.errno}: {error.strerror})']
+        case _:
+            return ["".join(traceback.format_exception(error)).strip()]
