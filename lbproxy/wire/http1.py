@@ -103,7 +103,9 @@ def _parse_uncommon_request(buf: bytes, limits: HeadLimits, searched: int) -> Re
         return None
     end = grammar.head_end(buf, start, searched)
     if end < 0:
-        if len(buf) >= limits.total or len(buf) - buf.rfind(b"\n") > limits.field:
+        fields = buf.index(b"\n", start) + 1
+        unseen = max(fields, buf.rfind(b"\n", fields, searched) + 1)
+        if len(buf) >= limits.total or _has_long_line(buf[unseen:], limits.field):
             raise MalformedMessage(TOO_LARGE)
         return None
     head = buf[start:end]
@@ -111,7 +113,7 @@ def _parse_uncommon_request(buf: bytes, limits: HeadLimits, searched: int) -> Re
     if (
         end > limits.total
         or len(lines) > 1 + limits.count
-        or (len(head) > limits.field and _longest_field(head) > limits.field)
+        or _has_long_line(head[head.index(b"\n") + 1 :], limits.field)
     ):
         raise MalformedMessage(TOO_LARGE)
     pattern = _REQUEST_UNDERSCORES if limits.underscores else _REQUEST
@@ -147,9 +149,9 @@ def _request_line_seen(buf: bytes, start: int, limits: HeadLimits, searched: int
     return True
 
 
-def _longest_field(head: bytes) -> int:
-    """Return the octets of the longest field line in *head*, with its end."""
-    return 1 + max(map(len, head.split(b"\n")[1:]))
+def _has_long_line(lines: bytes, limit: int) -> bool:
+    """Say whether one of *lines*, of which the last may be incomplete, has more than *limit* octets with its LF."""
+    return len(lines) >= limit and max(map(len, lines.split(b"\n"))) >= limit
 
 
 def _read_request(match: re.Match[bytes], size: int) -> RequestHead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ class Outcome:
 def portions(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
     """Yield *data* cut at the indices *cuts*."""
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         yield data[start:end]
 
 

@@ -1,0 +1,87 @@
+"""Field blocks: read, joined, cut."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbproxy.wire import fields
+
+BLOCK = b"Host: a\r\nX-Accel-Buffering:no\r\nx-accel: \t v w \t\r\nEmpty:\r\nHOST: b\r\nA: x:y\r\n"
+
+
+def test_blocks_are_read_in_order() -> None:
+    """Names are lower-cased, values lose the blanks around them and nothing else."""
+    assert fields.parse_block(BLOCK) == [
+        (b"host", b"a"), (b"x-accel-buffering", b"no"), (b"x-accel", b"v w"), (b"empty", b""), (b"host", b"b"),
+        (b"a", b"x:y"),
+    ]
+    assert fields.parse_block(b"") == []
+
+
+def test_only_blanks_are_stripped() -> None:
+    """A no-break space is part of the value."""
+    assert fields.parse_block(b"A: \xa0b\xa0 \r\n") == [(b"a", b"\xa0b\xa0")]
+
+
+def test_join() -> None:
+    """All values of a name, in order; None for none."""
+    parsed = fields.parse_block(BLOCK)
+    assert fields.join(parsed, b"host", b", ") == b"a, b"
+    assert fields.join(parsed, b"empty", b", ") == b""
+    assert fields.join(parsed, b"cookie", b"; ") is None
+
+
+def test_lines_are_written() -> None:
+    """One field a line; reading them back gives the fields."""
+    assert fields.line(b"A", b"b") == b"A: b\r\n"
+    assert fields.write_block([(b"a", b"b"), (b"c", b"")]) == b"a: b\r\nc: \r\n"
+
+
+def test_values_without_control_characters_are_fine() -> None:
+    """HTAB and 8-bit octets may stand in a value, other controls may not."""
+    assert fields.value_ok(b"")
+    assert fields.value_ok(b"a\tb \xe9")
+    assert not any(fields.value_ok(b"a%cb" % octet) for octet in [*range(9), *range(10, 32), 127])
+    assert not fields.value_ok(b"a\n")
+
+
+def test_removal_of_names() -> None:
+    """Every line of a name goes, whatever its letter case, and no line of another."""
+    remove = fields.removal([b"Host", b"empty", b"not-there"])
+    assert remove(BLOCK) == b"X-Accel-Buffering:no\r\nx-accel: \t v w \t\r\nA: x:y\r\n"
+    assert remove(b"Hosts: a\r\nX-Host: b\r\nA: Host: c\r\n") == b"Hosts: a\r\nX-Host: b\r\nA: Host: c\r\n"
+    assert remove(b"") == b""
+    assert remove(b"Host: a\r\nhost: b\r\n") == b""
+
+
+def test_removal_of_prefixes() -> None:
+    """A star stands for the rest of the name, also for none."""
+    remove = fields.removal([b"x-accel*", b"a"])
+    assert remove(BLOCK) == b"Host: a\r\nEmpty:\r\nHOST: b\r\n"
+    assert remove(b"X-Acce: l\r\n") == b"X-Acce: l\r\n"
+
+
+def test_removal_of_nothing() -> None:
+    """No names, no change."""
+    assert fields.removal([])(BLOCK) is BLOCK
+    assert fields.without(BLOCK, ()) is BLOCK
+
+
+def test_removal_takes_names_literally() -> None:
+    """A dot or a bracket in a token is no expression."""
+    assert fields.removal([b"a.b", b"^c", b"|"])(b"axb: 1\r\na.b: 2\r\n^C: 3\r\n|: 4\r\n") == b"axb: 1\r\n"
+
+
+NAMES = st.sampled_from([b"a", b"ab", b"b-c", b"host", b"x.y", b"te", b"^", b"]", b"-"])
+SPELT = NAMES.flatmap(lambda name: st.sampled_from([name, name.upper(), name.title()]))
+VALUES = st.text("ab :-\t^", max_size=6).map(str.encode)
+
+
+@given(st.lists(st.tuples(SPELT, VALUES), max_size=8), st.sets(NAMES, max_size=4))
+def test_both_ways_to_remove_agree(pairs: list[tuple[bytes, bytes]], names: set[bytes]) -> None:
+    """The compiled and the other removal leave exactly the lines of other names, untouched."""
+    block = fields.write_block(pairs)
+    left = fields.write_block([pair for pair in pairs if pair[0].lower() not in names])
+    assert fields.removal(names)(block) == left
+    assert fields.without(block, names) == left

@@ -1,0 +1,475 @@
+"""Heads of requests and answers: what is read, what is refused, and that h11 would have agreed."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lbproxy.errors import MalformedMessage
+from lbproxy.wire.body import CHUNKED, NO_BODY, UNTIL_CLOSE
+from lbproxy.wire.http1 import (
+    STATUS_REASONS,
+    TOO_LARGE,
+    HeadLimits,
+    RequestHead,
+    ResponseHead,
+    parse_request,
+    parse_response,
+)
+from tests.support import h11_reading
+from tests.support.wire import cuts, parse_in_portions, portions, summary, verdict
+
+LIMITS = HeadLimits()
+BROWSER = (
+    b"GET /a/b?c=d HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\nCookie: a=b; c=d\r\n"
+    b"Accept: */*\r\nX-Empty:\r\nX-Padded: \t v w \t\r\n\r\n"
+)
+
+
+def request(octets: bytes, limits: HeadLimits = LIMITS) -> RequestHead:
+    head = parse_request(octets, limits)
+    assert head is not None
+    return head
+
+
+def response(octets: bytes, method: bytes = b"GET") -> ResponseHead:
+    head = parse_response(octets, method)
+    assert head is not None
+    return head
+
+
+def refusal(octets: bytes, limits: HeadLimits = LIMITS) -> tuple[int, str]:
+    with pytest.raises(MalformedMessage) as info:
+        parse_request(octets, limits)
+    return info.value.status, info.value.reason
+
+
+def get(fields: bytes, version: bytes = b"1.1") -> bytes:
+    return b"GET / HTTP/" + version + b"\r\nHost: h\r\n" + fields + b"\r\n"
+
+
+# What requests say
+
+
+def test_request_is_read() -> None:
+    """Start line, fields and derived attributes of a common request, and nothing of what follows it."""
+    head = request(BROWSER + b"GET /next")
+    assert (head.line, head.method, head.target) == (b"GET /a/b?c=d HTTP/1.1", b"GET", b"/a/b?c=d")
+    assert (head.version, head.host, head.keep_alive, head.size) == (11, b"www.example.com", True, len(BROWSER))
+    assert (head.framing, head.content_length, head.expect_continue, head.upgrade) == (NO_BODY, None, False, None)
+    assert head.connection_tokens == ()
+    assert b"GET /a/b?c=d HTTP/1.1\r\n" + head.block + b"\r\n" == BROWSER
+    assert head.fields()[3:] == [(b"accept", b"*/*"), (b"x-empty", b""), (b"x-padded", b"v w")]
+    assert repr(head) == "<RequestHead b'GET /a/b?c=d HTTP/1.1' framing=-1>"
+
+
+def test_fields_are_found_by_name() -> None:
+    """get() returns the first value, get_all() all of them, in order and without regard to case."""
+    head = request(get(b"A: 1\r\nB: 2\r\na: 3\r\n"))
+    assert head.get(b"a") == b"1"
+    assert head.get_all(b"a") == [b"1", b"3"]
+    assert head.get(b"c") is None
+    assert head.get_all(b"c") == []
+    assert head.fields() is head.fields()
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "kept"),
+    [
+        (b"1.1", b"", True),
+        (b"1.1", b"Connection: Close\r\n", False),
+        (b"1.1", b"Connection: keep-alive, close\r\n", False),
+        (b"1.1", b"Connection: x\r\nConnection:\tclose\r\n", False),
+        (b"1.1", b"Connection: closed\r\n", True),
+        (b"1.0", b"", False),
+        (b"1.0", b"Connection: Keep-Alive\r\n", True),
+        (b"1.0", b"Connection: foo , keep-alive\r\n", True),
+        (b"1.0", b"Connection: close, keep-alive\r\n", False),
+    ],
+)
+def test_persistence(version: bytes, connection: bytes, kept: bool) -> None:
+    """HTTP/1.1 stays open unless told otherwise, HTTP/1.0 closes unless told otherwise; close always wins."""
+    assert request(get(connection, version)).keep_alive is kept
+    answer = b"HTTP/" + version + b" 200 OK\r\nContent-Length: 0\r\n" + connection + b"\r\n"
+    assert response(answer).keep_alive is kept
+
+
+def test_connection_names_further_fields() -> None:
+    """Names in Connection are lower-cased, told once, and never those of Host, lengths or known hop-by-hop fields."""
+    fields = b"Connection: X-A, close, ,TE,Host\r\nconnection: Content-Length, transfer-encoding, x-a, x-b\r\n"
+    head = request(get(fields))
+    assert head.connection_tokens == (b"x-a", b"x-b")
+    assert response(b"HTTP/1.1 204 x\r\n" + fields + b"\r\n").connection_tokens == (b"x-a", b"x-b")
+
+
+@pytest.mark.parametrize(
+    ("fields", "version", "upgrade"),
+    [
+        (b"Connection: Upgrade\r\nUpgrade: WebSocket\r\n", b"1.1", b"WebSocket"),
+        (b"Upgrade: a/1\r\nConnection: keep-alive, upgrade\r\nUpgrade: b\r\n", b"1.1", b"a/1, b"),
+        (b"Upgrade: websocket\r\n", b"1.1", None),
+        (b"Connection: upgrade\r\n", b"1.1", None),
+        (b"Connection: upgrade\r\nUpgrade:\r\n", b"1.1", None),
+        (b"Connection: upgrade\r\nUpgrade: websocket\r\n", b"1.0", None),
+        (b"Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n", b"1.1", None),
+        (b"Connection: upgrade\r\nUpgrade: websocket, H2C/1\r\n", b"1.1", None),
+    ],
+)
+def test_upgrade(fields: bytes, version: bytes, upgrade: bytes | None) -> None:
+    """An upgrade is one that Connection names, in HTTP/1.1, and never to h2c."""
+    assert request(get(fields, version)).upgrade == upgrade
+    assert response(b"HTTP/" + version + b" 101 x\r\n" + fields + b"\r\n").upgrade == upgrade
+
+
+@pytest.mark.parametrize(
+    ("value", "version", "expected"),
+    [(b"100-continue", b"1.1", True), (b"100-Continue", b"1.1", True), (b"100-continue", b"1.0", False),
+     (b"200-ok", b"1.1", False)],
+)
+def test_expect(value: bytes, version: bytes, expected: bool) -> None:
+    """100-continue in HTTP/1.1 is the only expectation there is."""
+    assert request(get(b"Expect: " + value + b"\r\n", version)).expect_continue is expected
+
+
+def test_length_is_written_anew() -> None:
+    """$content_length is the number, not its spelling."""
+    head = request(get(b"Content-Length: 007\r\n"))
+    assert (head.framing, head.content_length) == (7, b"7")
+
+
+def test_chunked_request_has_no_length() -> None:
+    """A chunked body has no announced length."""
+    head = request(get(b"Transfer-Encoding: Chunked\r\n"))
+    assert (head.framing, head.content_length) == (CHUNKED, None)
+
+
+def test_size_counts_blank_lines() -> None:
+    """What came before the request belongs to its size, not to its line."""
+    head = request(b"\r\n\n" + get(b"") + b"rest")
+    assert (head.size, head.line) == (3 + len(get(b"")), b"GET / HTTP/1.1")
+
+
+def test_line_ends_become_crlf() -> None:
+    """A head with bare LF has the same block as one with CRLF."""
+    assert request(get(b"A: b\r\n").replace(b"\r\n", b"\n")).block == b"Host: h\r\nA: b\r\n"
+
+
+# Names that nginx calls invalid
+
+ODD = b"A_B: 1\r\nC.D: 2\r\nE(F: 3\r\nG: 4\r\n"
+
+
+@pytest.mark.parametrize(
+    ("underscores", "names"), [(False, [b"host", b"g"]), (True, [b"host", b"a_b", b"g"])]
+)
+def test_invalid_names_are_dropped(underscores: bool, names: list[bytes]) -> None:
+    """underscores_in_headers makes one more character valid; the rest goes without a word."""
+    head = request(get(ODD), HeadLimits(underscores=underscores))
+    assert [name for name, _ in head.fields()] == names
+
+
+def test_invalid_names_are_kept_on_request() -> None:
+    """ignore_invalid_headers off passes on what h11 takes for a token."""
+    limits = HeadLimits(ignore_invalid=False)
+    assert request(get(b"A_B: 1\r\nC.D: 2\r\n"), limits).block == b"Host: h\r\nA_B: 1\r\nC.D: 2\r\n"
+    assert refusal(get(ODD), limits)[0] == 400
+
+
+def test_h11_words_reach_the_log() -> None:
+    """What only h11 refuses is refused with its reason."""
+    assert "illegal header line" in refusal(get(b"A : b\r\n"))[1]
+    assert "folded" in refusal(get(b"A: b\r\n c\r\n"))[1]
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("octets", "limits", "status"),
+    [
+        (b"GET /aaaa HTTP/1.1\r\nHost: h\r\n\r\n", HeadLimits(line=19), 414),
+        (get(b"A: " + b"b" * 95 + b"\r\n"), HeadLimits(field=99), 400),
+        (get(b"A: b\r\n" * 20), HeadLimits(total=146), 400),
+        (get(b"A: b\r\n" * 10), HeadLimits(count=10), 400),
+        (get(b"A_B: b\r\n" * 10), HeadLimits(count=10), 400),
+    ],
+)
+def test_limits(octets: bytes, limits: HeadLimits, status: int) -> None:
+    """One octet or field too many is refused; with one more allowed it is not."""
+    assert refusal(octets, limits)[0] == status
+    more = HeadLimits(line=limits.line + 1, field=limits.field + 1, total=limits.total + 1, count=limits.count + 1)
+    assert summary(request(octets, more)) == summary(request(octets))
+
+
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [(b"GET /" + b"a" * 8192, 414), (get(b"")[:-2] + b"A: " + b"b" * 8192, 400), (get(b"A: b\r\n" * 6000)[:-2], 400),
+     (b"GET / HTTP/1.1\r\n" + b"A" * 8192, 400)],
+)
+def test_limits_hold_before_the_end(octets: bytes, status: int) -> None:
+    """A head that never ends is refused as soon as it exceeds a limit."""
+    assert refusal(octets)[0] == status
+
+
+def test_oversized_fields_are_told_apart() -> None:
+    """nginx has a page of its own for them."""
+    assert refusal(get(b"A: " + b"b" * 9000 + b"\r\n")) == (400, TOO_LARGE)
+
+
+@pytest.mark.parametrize("octets", [b"\x16\x03\x01", b"{", b"get / ", b"GET /\n", b"GET / HTTP/3.0\r\n", b"\r\r"])
+def test_hopeless_beginnings_are_not_waited_for(octets: bytes) -> None:
+    """A wrong method or request line is refused before the head is complete."""
+    assert refusal(octets)[0] in {400, 505}
+
+
+@pytest.mark.parametrize("octets", [b"", b"\r", b"\r\n", b"\r\n\r", b"G", b"GET / HTTP/1.1\r", get(b"")[:-1]])
+def test_beginnings_are_waited_for(octets: bytes) -> None:
+    """An incomplete head is no error."""
+    assert parse_request(octets, LIMITS) is None
+
+
+def test_dripping_and_hostile_heads_cost_linear_time() -> None:
+    """32 KiB fed by the octet, and lines made to provoke backtracking, take far less than a quadratic search would."""
+    hostile = [
+        b"GET / HTTP/1.1\r\n" + (b"A:" + b" " * 8000 + b"\r\n") * 4,
+        b"GET / HTTP/1.1\r\n" + b"A:" * 4000 + b"\r\n" + b"-" * 8000,
+        b"GET / HTTP/1.1\r\n" + b"\nA:\r" * 7000,
+    ]
+    began = time.process_time()
+    for octets in hostile:
+        for end in (b"\r\n\r\n", b"\n\n", b"\x00\r\n\r\n"):
+            verdict(lambda octets=octets, end=end: parse_request(octets + end, LIMITS))  # type: ignore[misc]
+    octets = get(b"A: b\r\n" * 900 + b"B: " + b"c" * 8000 + b"\r\n")
+    drip = (octets[i : i + 1] for i in range(len(octets)))
+    assert parse_in_portions(lambda buf, searched: parse_request(buf, LIMITS, searched), drip) is not None
+    assert time.process_time() - began < 2
+
+
+# What answers say
+
+
+def test_response_is_read() -> None:
+    """Status line, fields and derived attributes of a common answer, and nothing of what follows it."""
+    octets = b"HTTP/1.1 404 Not  Found\r\nContent-Type: a/b\r\nContent-Length: 05\r\n\r\n"
+    head = response(octets + b"hello")
+    assert (head.status, head.reason, head.version, head.size) == (404, b"Not  Found", 11, len(octets))
+    assert (head.framing, head.content_length, head.keep_alive, head.upgrade) == (5, b"5", True, None)
+    assert head.block == b"Content-Type: a/b\r\nContent-Length: 05\r\n"
+    assert repr(head) == "<ResponseHead 404 framing=5>"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"), [(b"HTTP/1.1 200", b""), (b"HTTP/1.1 200 ", b""), (b"HTTP/1.0 200 \xe9\t(x)", b"\xe9\t(x)")]
+)
+def test_reason_may_be_anything_visible(line: bytes, reason: bytes) -> None:
+    """The reason phrase may be missing, empty or 8-bit."""
+    assert response(line + b"\r\n\r\n").reason == reason
+
+
+def test_answers_may_end_lines_with_lf() -> None:
+    """The block has CRLF nonetheless."""
+    head = response(b"HTTP/1.1 200 OK\nA: b\nX.Y_Z: c\n\nbody")
+    assert (head.block, head.size, head.framing) == (b"A: b\r\nX.Y_Z: c\r\n", 31, UNTIL_CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "fields", "framing"),
+    [
+        (b"GET", b"200", b"", UNTIL_CLOSE),
+        (b"GET", b"200", b"Content-Length: 0\r\n", 0),
+        (b"GET", b"200", b"Transfer-Encoding: chunked\r\n", CHUNKED),
+        (b"HEAD", b"200", b"Content-Length: 5\r\n", NO_BODY),
+        (b"HEAD", b"200", b"Transfer-Encoding: chunked\r\n", NO_BODY),
+        (b"GET", b"204", b"Content-Length: 5\r\n", NO_BODY),
+        (b"GET", b"304", b"Content-Length: 5\r\n", NO_BODY),
+        (b"GET", b"100", b"", NO_BODY),
+        (b"GET", b"101", b"Transfer-Encoding: chunked\r\n", NO_BODY),
+        (b"GET", b"103", b"Link: </a>\r\n", NO_BODY),
+    ],
+)
+def test_framing_of_answers(method: bytes, status: bytes, fields: bytes, framing: int) -> None:
+    """Method and status rule a body out; else the fields decide; else it runs to the end of the connection."""
+    head = response(b"HTTP/1.1 " + status + b" x\r\n" + fields + b"\r\n", method)
+    assert head.framing == framing
+    assert head.keep_alive is (framing != UNTIL_CLOSE)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"SSH-2.0-OpenSSH", b"\r\nHTTP/1.1 200 OK", b"HTTP/2.0 200 OK", b"HTTP/1.1 20 OK\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 099 OK\r\n\r\n", b"HTTP/1.1  200 OK\r\n\r\n",
+        b"HTTP/1.1 +20 OK\r\n\r\n",
+        b"HTTP/1.1\t200 OK\r\n\r\n", b"HTTP/1.1 200 O\x00K\r\n\r\n", b"HTTP/1.1 200 O\rK\r\n\r\n",
+        b"HTTP/1.11 200 OK\r\n\r\n", b"HTTP/1.1 200OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA\r\n\r\n", b"HTTP/1.1 200 OK\r\n: b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", b"HTTP/1.1 200 OK\r\n A: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: \x1b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA(: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        b"HTTP/1.1 304 x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 103 x\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * 65536, b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20000 + b"\r\n",
+    ],
+    ids=lambda octets: octets[:60],
+)
+def test_bad_answers(octets: bytes) -> None:
+    """Whatever is wrong with an answer is 502, however it arrives."""
+    assert verdict(lambda: parse_response(octets, b"GET")) == 502
+    parts = [octets[i : i + 7] for i in range(0, len(octets), 7)]
+    assert verdict(lambda: parse_in_portions(lambda b, s: parse_response(b, b"GET", s), parts)) == 502
+
+
+@pytest.mark.parametrize("octets", [b"", b"HT", b"HTTP/1.", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r"])
+def test_incomplete_answers(octets: bytes) -> None:
+    """The beginning of an answer is waited on."""
+    assert parse_response(octets, b"GET") is None
+
+
+def test_reasons_are_nginx_words() -> None:
+    """They are what users' log parsers and error pages know."""
+    assert (STATUS_REASONS[405], STATUS_REASONS[504]) == (b"Not Allowed", b"Gateway Time-out")
+
+
+# Properties: h11 agrees, and portions do not matter
+
+NAMES = st.sampled_from(
+    [b"Host", b"Connection", b"Content-Length", b"Transfer-Encoding", b"Expect", b"Upgrade", b"A", b"x-b", b"X_c",
+     b"If-Match", b"D.e", b"F(g", b"Host ", b"", b"\xe9", b"content-length", b"TRANSFER-ENCODING", b"Cookie"]
+)
+VALUES = st.one_of(
+    st.sampled_from([b"h", b"h:80", b"chunked", b"Chunked ", b"5", b"+5", b"5, 5", b"close", b"keep-alive", b"upgrade",
+                     b"100-continue", b"", b"websocket", b"gzip", b"\xe9", b"a\x00b", b"a\rb", b"a\x0bb", b"a\x01"]),
+    st.binary(max_size=8),
+)
+LINE_ENDS = st.sampled_from([b"\r\n"] * 12 + [b"\n", b"\r", b"\r\r\n", b"\r\n "])
+
+
+@st.composite
+def fields(draw: st.DrawFn) -> bytes:
+    """Draw a field section, mostly well-formed, with what framing and parsers stumble over."""
+    lines = draw(st.lists(st.tuples(NAMES, VALUES, LINE_ENDS), max_size=6))
+    return b"".join(name + draw(st.sampled_from([b": ", b":", b":\t", b" : "])) + value + end
+                    for name, value, end in lines)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """Draw a request's head, with one octet changed now and then."""
+    line = draw(st.sampled_from([b"GET / HTTP/1.1"] * 6 + [
+        b"POST /a?b#c HTTP/1.0", b"OPTIONS * HTTP/1.1", b"GET http://h/ HTTP/1.1", b"A_B-C /%zz HTTP/1.5",
+        b"get / HTTP/1.1",
+        b"GET /\xe9 HTTP/1.1", b"GET / HTTP/2.0", b"GET  / HTTP/1.1", b"CONNECT h:1 HTTP/1.1", b"\r\nGET / HTTP/1.1"]))
+    host = draw(st.sampled_from([b"Host: h\r\n"] * 8 + [b"", b"Host: h\n", b"host:h \r\n"]))
+    octets = line + draw(LINE_ENDS) + host + draw(fields()) + draw(st.sampled_from([b"\r\n"] * 5 + [b"\n", b""]))
+    return draw(mutations(octets))
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> bytes:
+    """Draw an answer's head, with one octet changed now and then."""
+    line = draw(st.sampled_from([b"HTTP/1.1 200 OK"] * 6 + [
+        b"HTTP/1.0 200 OK", b"HTTP/1.1 204", b"HTTP/1.1 304 Not Modified", b"HTTP/1.1 100 Continue", b"HTTP/1.1 101 x",
+        b"HTTP/1.1 999 ", b"HTTP/1.7 200 OK", b"HTTP/1.1 099 x", b"HTTP/1.1 200 \x01", b"HTTP/1.1  200"]))
+    octets = line + draw(LINE_ENDS) + draw(fields()) + draw(st.sampled_from([b"\r\n"] * 5 + [b"\n", b""]))
+    return draw(mutations(octets))
+
+
+def mutations(octets: bytes) -> st.SearchStrategy[bytes]:
+    """Return *octets*, or with one octet replaced, inserted or left out."""
+    odd = st.sampled_from([b"", b"\r", b"\n", b" ", b"\t", b":", b"\x00", b"\x0b", b"\xa0", b"_", b"\r\n", b"\x7f"])
+    places = st.integers(0, max(0, len(octets) - 1))
+    changed = st.builds(lambda i, o, n: octets[:i] + o + octets[i + n :], places, odd, st.integers(0, 1))
+    return st.one_of(st.just(octets), st.just(octets), changed)
+
+
+def without_dropped(octets: bytes) -> bytes:
+    """Return *octets* as h11 is to see them: no blank lines before, no lines whose visible name nginx drops."""
+    lines = re.split(rb"(?<=\n)", octets.lstrip(b"\r\n"))
+    dropped = re.compile(rb"(?![0-9A-Za-z-]+:)[!-9;-~]+:")
+    return lines[0] + b"".join(line for line in lines[1:] if not dropped.match(line))
+
+
+def as_h11_tells(head: RequestHead | ResponseHead) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the fields of *head* with the one change that h11 makes."""
+    return tuple((name, value.lower() if name == b"transfer-encoding" else value) for name, value in head.fields())
+
+
+@settings(max_examples=400, deadline=None)
+@given(requests())
+@example(b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA_b: c\r\n\r\n")
+@example(b"\r\nPOST http://h/ HTTP/1.0\nA: \xe9\n\n")
+def test_h11_accepts_every_request_we_accept(octets: bytes) -> None:
+    """It finds the same method, target, version, fields and framing; so nothing that it refuses gets through."""
+    try:
+        head = parse_request(octets, LIMITS)
+    except MalformedMessage:
+        return
+    if head is None:
+        return
+    reading = h11_reading.read_request(without_dropped(octets[: head.size]))
+    assert reading is not None
+    method, target, version = reading.start
+    assert (head.method, head.target) == (method, target)
+    assert head.version == (10 if version == b"1.0" else 11)
+    assert as_h11_tells(head) == reading.fields
+    assert (head.framing or NO_BODY) == reading.framing  # h11 does not tell an empty body from none
+
+
+@settings(max_examples=300, deadline=None)
+@given(responses(), st.sampled_from([b"GET", b"HEAD"]))
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"GET")
+@example(b"HTTP/1.1 200\nTransfer-Encoding: chunked\n\n", b"GET")
+def test_h11_accepts_every_answer_we_accept(octets: bytes, method: bytes) -> None:
+    """It finds the same status, reason, version, fields and framing."""
+    try:
+        head = parse_response(octets, method)
+    except MalformedMessage:
+        return
+    if head is None:
+        return
+    reading = h11_reading.read_response(octets[: head.size], method)
+    assert reading is not None
+    status, reason, version = reading.start
+    assert (head.status, head.reason) == (status, reason)
+    assert head.version == (10 if version == b"1.0" else 11)
+    assert as_h11_tells(head) == reading.fields
+    assert (head.framing or NO_BODY) == reading.framing
+
+
+@settings(max_examples=300, deadline=None)
+@given(requests(), st.booleans(), cuts())
+def test_portions_do_not_change_a_request(octets: bytes, tight: bool, places: list[int]) -> None:
+    """Head or refusal are those of the request received at once, with wide and with tight limits."""
+    limits = HeadLimits(line=25, field=24, total=90, count=4, underscores=True) if tight else LIMITS
+    parts = list(portions(octets, places))
+    whole = verdict(lambda: parse_request(octets, limits))
+    assert verdict(lambda: parse_in_portions(lambda b, s: parse_request(b, limits, s), parts)) == whole
+
+
+@settings(max_examples=200, deadline=None)
+@given(responses(), st.sampled_from([40, 65536]), cuts())
+def test_portions_do_not_change_an_answer(octets: bytes, limit: int, places: list[int]) -> None:
+    """Head or refusal are those of the answer received at once."""
+    parts = list(portions(octets, places))
+    whole = verdict(lambda: parse_response(octets, b"GET", 0, limit))
+    assert verdict(lambda: parse_in_portions(lambda b, s: parse_response(b, b"GET", s, limit), parts)) == whole
+
+
+@given(st.binary(max_size=200))
+def test_rubbish_raises_nothing_else(octets: bytes) -> None:
+    """Octets from anywhere are a head, an incomplete one, or MalformedMessage."""
+    verdict(lambda: parse_request(octets, LIMITS))
+    verdict(lambda: parse_request(b"GET / HTTP/1.1\r\n" + octets + b"\r\n\r\n", LIMITS))
+    verdict(lambda: parse_response(b"HTTP/1.1 200 OK\r\n" + octets + b"\r\n\r\n", b"GET"))

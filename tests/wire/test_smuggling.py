@@ -1,0 +1,26 @@
+"""The corpus of requests that servers read differently: lbproxy reads each one way, however it arrives."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.corpus.smuggling import CASES, Case
+from tests.support.wire import Outcome, read_requests
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_has_one_reading(case: Case) -> None:
+    """The messages served and the refusal are as the corpus says."""
+    assert read_requests([case.octets]) == Outcome(case.messages, case.status)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_reading_does_not_depend_on_how_octets_arrive(case: Case) -> None:
+    """Octet by octet the outcome is the same."""
+    octets = [case.octets[i : i + 1] for i in range(len(case.octets))]
+    assert read_requests(octets) == Outcome(case.messages, case.status)
+
+
+def test_names_are_unique() -> None:
+    """A case can be told by its name."""
+    assert len({case.name for case in CASES}) == len(CASES)
