@@ -10,12 +10,6 @@ from dataclasses import dataclass
 
 from lbproxy.balance.peer import Outcome
 
-CONDITIONS = frozenset(
-    ("error", "timeout", "invalid_header", "http_500", "http_502", "http_503", "http_504", "http_403",
-     "http_404", "http_429", "non_idempotent", "off")
-)
-"""What ``proxy_next_upstream`` and its kin may list (``updating`` is the cache's)."""
-
 _ALWAYS_FAILURES = frozenset(("error", "timeout", "invalid_header"))
 _NEVER_FAILURES = frozenset(("http_403", "http_404"))
 _NOT_IDEMPOTENT = frozenset((b"POST", b"LOCK", b"PATCH"))
@@ -27,7 +21,7 @@ class RetryPolicy:
     When to try the next server.
 
     Args:
-        conditions: Names of `CONDITIONS`; "off" overrides all others.
+        conditions: What moves a request on, as ``proxy_next_upstream`` names it; "off" overrides all others.
         tries: Attempts at most, the first included; 0: as many as the group has servers.
         timeout: Seconds since the first attempt began, after which there is no other; 0: no limit.
     """
@@ -51,7 +45,7 @@ class RetryPolicy:
         Return whether the next server may be tried.
 
         Args:
-            condition: What happened, a name of `CONDITIONS`.
+            condition: What happened, as ``proxy_next_upstream`` names it.
             method: Of the request; POST, LOCK and PATCH are repeated only with ``non_idempotent`` once sent.
             sent: Whether octets of the request have been written to the server that failed.
             attempts: How many have been made, the failed one included.

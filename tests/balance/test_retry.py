@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lbproxy.balance.peer import Outcome
-from lbproxy.balance.retry import CONDITIONS, RetryPolicy
+from lbproxy.balance.retry import RetryPolicy
 
 
 def allows(
@@ -25,7 +25,7 @@ def allows(
     )
 
 
-@pytest.mark.parametrize("condition", sorted(CONDITIONS))
+@pytest.mark.parametrize("condition", ["error", "timeout", "invalid_header", "http_502", "http_404", "http_429"])
 def test_errors_and_timeouts_move_on_by_default(condition: str) -> None:
     assert allows(RetryPolicy(), condition) == (condition in {"error", "timeout"})
 
