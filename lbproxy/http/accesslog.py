@@ -88,7 +88,8 @@ class AccessLog:
     An ``access_log`` directive.
 
     Args:
-        path: The file; "" for the place where logs go unless configured; None for ``off``.
+        path: The file; "" for the place where logs go unless configured.
+        off: It says ``off``: there are no logs here.
         format: The name of the `LogFormat`.
         position: Of the format's name, or of the directive; None for the log nobody asked for.
         condition: Log only if its value is neither empty nor "0".
@@ -96,7 +97,8 @@ class AccessLog:
         flush: Seconds after which gathered lines are written; 0.0: when the buffer is full.
     """
 
-    path: str | None
+    path: str
+    off: bool = False
     format: str = "combined"
     position: Position | None = None
     condition: Template | None = None
@@ -123,7 +125,7 @@ def parse_access_log(directive: Directive) -> AccessLog:
     if path.text == "off":
         if rest:
             raise InvalidValue(f'invalid parameter "{rest[0].text}"', rest[0].position)
-        return AccessLog(path=None)
+        return AccessLog(path="", off=True)
     if path.text.startswith(("syslog:", "memory:")) or "$" in path.text:
         raise InvalidValue(f'access_log to "{path.text}" is not supported by lbproxy', path.position)
     if not rest:
@@ -172,7 +174,7 @@ class AccessLogSettings:
     @property
     def active(self) -> tuple[AccessLog, ...]:
         """The logs to write: none if one of them is ``off``."""
-        return () if any(log.path is None for log in self.logs) else self.logs
+        return () if any(log.off for log in self.logs) else self.logs
 
 
 _BUILT_IN = Position(Source("built in"), 0, 0)
@@ -269,7 +271,7 @@ class LogCompiler:
         position = log.position or _BUILT_IN
         if log.format not in self._formats:
             raise InvalidValue(f'unknown log format "{log.format}"', position)
-        first = self._logs.setdefault(log.path or "", log)
+        first = self._logs.setdefault(log.path, log)
         if (first.buffer, first.flush) != (log.buffer, log.flush):
             message = f'access_log "{log.path}" already defined with conflicting parameters'
             raise InvalidValue(message, position, f"the first is in {first.position}")

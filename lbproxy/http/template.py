@@ -106,24 +106,15 @@ class Template:
 
 
 def _literal(parts: list[Part], text: str) -> None:
-    """Append *text* to *parts* as octets, to a literal that is last there if there is one."""
-    if not text:
-        return
-    octets = text.encode("utf-8", "surrogateescape")
-    if parts and isinstance(parts[-1], bytes):
-        parts[-1] += octets
-    else:
-        parts.append(octets)
+    """Append *text* to *parts* as octets, if there is any."""
+    if text:
+        parts.append(text.encode("utf-8", "surrogateescape"))
 
 
 def _spell(part: Part) -> str:
-    match part:
-        case bytes():
-            return part.decode("utf-8", "surrogateescape")
-        case int():
-            return f"${part}"
-        case str():
-            return f"${{{part}}}"
+    if isinstance(part, bytes):
+        return part.decode("utf-8", "surrogateescape")
+    return f"${part}" if isinstance(part, int) else f"${{{part}}}"
 
 
 def _capture(index: int) -> Getter:

@@ -84,6 +84,7 @@ def test_what_a_template_is_made_of() -> None:
     assert parse("$1").constant is None
     assert parse("x").constant == b"x"
     assert parse("").constant == b""
+    assert str(parse("a${b}$1")) == "a${b}$1"
 
 
 names = st.text("abc_019", min_size=1, max_size=4).filter(lambda name: name[0] not in "123456789")
