@@ -15,7 +15,7 @@ import trio
 
 from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTimeout
 from lbproxy.http.exchange import Client, Exchange
-from lbproxy.http.router import octets
+from lbproxy.http.variables import server_name
 from lbproxy.proxy.requestbody import RequestBody
 from lbproxy.wire import uri
 from lbproxy.wire.body import NO_BODY
@@ -82,6 +82,7 @@ class Connection:
     async def _serve_one(self) -> bool:
         """Serve one request; return whether there may be another."""
         self.route = self._first
+        pipelined = bool(self._buf)
         try:
             head = await self._read_head()
         except MalformedMessage as error:
@@ -90,6 +91,7 @@ class Connection:
         if head is None:
             return False
         ex = self._begin(head)
+        ex.pipelined = pipelined
         try:
             await self._answer(ex)
         finally:
@@ -185,7 +187,7 @@ class Connection:
         if match is not None:
             ex.capture(match)
         if not ex.host:
-            ex.host = octets(ex.server.names[0].text)
+            ex.host = server_name(ex)
         route = self.route = self._server.plan.routes[ex.server.root]
         ex.path = uri.normalise(ex.raw_path or b"/", route.client.merge_slashes)
         if head.framing != NO_BODY or head.expect_continue:

@@ -99,7 +99,7 @@ class Dispatcher:
             ex.capture(match)
         if redirect is not None:
             ex.location, conn.route = location, self._routes[location]
-            place = redirect if ex.args is None else redirect + b"?" + ex.args
+            place = redirect + b"?" + ex.args if ex.args else redirect
             await send_error(conn, ex, 301, location=absolute_url(ex, place))
             return 0
         return await self._enter_location(conn, ex, location)
