@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from lbproxy.config import parser, yamlform
+from lbproxy.config.forms import read_tree
 from lbproxy.config.model import Config, UpstreamConf
-from lbproxy.config.parser import YAML_SUFFIXES, Directive, Reading, UnbalancedBraces
+from lbproxy.config.parser import Directive, UnbalancedBraces
 from lbproxy.config.reader import BlockReader, Contents, Environment
 from lbproxy.config.servers import compile_server, finish_servers
 from lbproxy.config.settings import Context, TypeMap, defaults, inherited, rows
@@ -40,9 +40,7 @@ def read_config(
     source: Source, grammar: Grammar, environment: Environment
 ) -> tuple[Config, tuple[ConfigError, ...]]:
     """Return the best reading of *source*, and every mistake in the order of the text."""
-    reading = Reading(environment.include)
-    read = yamlform.read if source.name.endswith(YAML_SUFFIXES) else parser.read
-    directives = tuple(read(source, reading))
+    directives, reading = read_tree(source, environment.include)
     config, errors = _compile(directives, grammar, environment)
     if any(isinstance(error, UnbalancedBraces) for error in reading.errors):
         errors = []  # what follows a wrong brace stands in the wrong block, and most of it would be refused

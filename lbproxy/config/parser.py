@@ -62,18 +62,18 @@ class Reading:
     What a file and all it includes share while they are read.
 
     Args:
+        read: Reads an included file.
         errors: Every mistake so far.
         chain: Names of the files that are being read, the outermost first.
     """
 
     include: Includer
+    read: Callable[[Source, Reading], list[Directive]]
     errors: list[ConfigError] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
 
-    def included(
-        self, directive: Directive, read: Callable[[Source, Reading], list[Directive]]
-    ) -> list[Directive]:
-        """Return what *read* finds in the files that an ``include`` names; [] after a mistake."""
+    def included(self, directive: Directive) -> list[Directive]:
+        """Return the directives of the files that an ``include`` names; [] after a mistake."""
         if len(directive.args) != 1:
             message = 'invalid number of arguments in "include" directive'
             self.errors.append(InvalidValue(message, directive.position))
@@ -94,7 +94,7 @@ class Reading:
             if source.name in self.chain:
                 self.errors.append(InvalidValue(f'"{source.name}" includes itself', pattern.position))
             else:
-                found += read(source, self)
+                found += self.read(source, self)
         return found
 
 
@@ -102,10 +102,12 @@ def parse(source: Source, include: Includer) -> tuple[Directive, ...]:
     """
     Return the directives of *source*, those of included files in place of each ``include``.
 
+    All of it in nginx's syntax; `lbproxy.config.forms` knows YAML as well.
+
     Raises:
         ConfigErrors: Every mistake of syntax in it and in the files it includes.
     """
-    reading = Reading(include)
+    reading = Reading(include, read)
     tree = read(source, reading)
     if reading.errors:
         raise ConfigErrors(reading.errors)
@@ -114,10 +116,6 @@ def parse(source: Source, include: Includer) -> tuple[Directive, ...]:
 
 def read(source: Source, reading: Reading) -> list[Directive]:
     """Like `parse`, but return what could be understood and leave the mistakes in *reading*."""
-    if source.name.endswith(YAML_SUFFIXES) and reading.chain:
-        place = Position(source, 1, 1)
-        reading.errors.append(ConfigSyntaxError("a YAML file can be included from YAML only", place))
-        return []
     reading.chain.append(source.name)
     tree = _Builder(reading).build(source)
     reading.chain.pop()
@@ -168,7 +166,7 @@ class _Builder:
         directive = Directive(name.text, tuple(args), name.position, block)
         into = self.stack[-1].children
         if name.text == "include" and block is None:
-            into += self.reading.included(directive, read)
+            into += self.reading.included(directive)
         else:
             into.append(directive)
 

@@ -31,10 +31,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lbproxy.config import parser
 from lbproxy.config.lexer import unescape
-from lbproxy.config.parser import YAML_SUFFIXES, Argument, Directive, Includer, Reading
-from lbproxy.errors import ConfigErrors, ConfigSyntaxError, Position, Source, WrongContext
+from lbproxy.config.parser import Argument, Directive, Reading
+from lbproxy.errors import ConfigSyntaxError, Position, Source, WrongContext
 
 if TYPE_CHECKING:
     import yaml
@@ -52,24 +51,8 @@ _WORD = re.compile(
 _SWITCHES = {"true": "on", "false": "off"}
 
 
-def parse(source: Source, include: Includer) -> tuple[Directive, ...]:
-    """
-    Return the directives of the YAML text *source*, those of included files in place of each ``include``.
-
-    Raises:
-        ConfigErrors: Every mistake of form in it and in the files it includes.
-    """
-    reading = Reading(include)
-    tree = read(source, reading)
-    if reading.errors:
-        raise ConfigErrors(reading.errors)
-    return tuple(tree)
-
-
 def read(source: Source, reading: Reading) -> list[Directive]:
-    """Like `parse`, but return what could be understood and leave the mistakes in *reading*."""
-    if not source.name.endswith(YAML_SUFFIXES) and reading.chain:
-        return parser.read(source, reading)
+    """Return what could be understood of the YAML text *source*; leave the mistakes in *reading*."""
     reading.chain.append(source.name)
     tree = _Form(source, reading).document()
     reading.chain.pop()
@@ -151,7 +134,7 @@ class _Form:
             args = [*args, *self._words(value)]
         directive = Directive(name.text, tuple(args), name.position, block)
         if name.text == "include" and block is None:
-            return self.reading.included(directive, read)
+            return self.reading.included(directive)
         return [directive]
 
     def _exact(self, node: yaml.Node) -> list[Argument]:

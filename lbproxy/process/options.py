@@ -11,8 +11,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbproxy.config import parser, yamlform
-from lbproxy.config.parser import YAML_SUFFIXES
+from lbproxy.config import forms
 from lbproxy.errors import ConfigErrors, LbproxyError, Source
 from lbproxy.process.configfile import FileIncluder, read_source
 
@@ -65,8 +64,7 @@ def pid_path(options: Options) -> Path:
     file = read_source(options.file)
     found = DEFAULT_PID
     for source in (Source("command line", options.directives), file):
-        parse = yamlform.parse if source.name.endswith(YAML_SUFFIXES) else parser.parse
-        for directive in parse(source, includer):
+        for directive in forms.parse(source, includer):
             if directive.name == "pid" and directive.args:
                 found = directive.args[0].text
     return options.prefix / found

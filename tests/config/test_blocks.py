@@ -108,12 +108,6 @@ def test_mistakes_of_syntax_and_meaning_are_told_in_the_order_of_the_text() -> N
     ]
 
 
-def test_the_main_file_comes_first() -> None:
-    """Even if the included one was found wanting before."""
-    found = mistakes("include a; x;", files({"a": ";"}))
-    assert [line.split(" in ")[1] for line in found] == ["site.conf:1:12", "a:1:1"]
-
-
 def test_behind_a_wrong_brace_only_the_braces_are_judged() -> None:
     """Everything after it stands in the wrong block."""
     (found,) = mistakes("server {\n  location / {\n}\nserver {\n}\n")

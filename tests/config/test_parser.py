@@ -118,12 +118,6 @@ def test_mistakes_of_included_files_are_told_with_the_rest() -> None:
     assert [str(error.position) for error in caught.value.errors] == ["t:1:1", "a:1:1", "t:1:14"]
 
 
-def test_yaml_is_not_read_as_nginx_syntax() -> None:
-    """A YAML file among nginx's would only give odd messages."""
-    with pytest.raises(ConfigErrors, match=r"can be included from YAML only in a\.yml:1:1"):
-        parse(Source("t", "include a.yml;"), files({"a.yml": "b: c"}).include)
-
-
 words = st.text(alphabet=st.characters(blacklist_categories=["Cs"]), max_size=12)
 names = words.filter(lambda word: word not in ("include", ""))
 flat = st.tuples(names, st.lists(words, max_size=4).map(tuple), st.none())

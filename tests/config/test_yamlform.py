@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from lbproxy.config import forms
 from lbproxy.config.dump import dump
 from lbproxy.config.parser import Directive, parse
-from lbproxy.config.yamlform import parse as parse_yaml
 from lbproxy.errors import ConfigErrors, Source
-from tests.support.configs import NO_FILES, files, load, mistakes
+from tests.support.configs import NO_FILES, load, mistakes
 
 YAML = r"""
 worker_processes: auto
@@ -53,7 +53,7 @@ server { listen 81; }
 
 def read(text: str) -> tuple[Directive, ...]:
     """Return the directives of the YAML *text*."""
-    return parse_yaml(Source("t.yaml", text), NO_FILES.include)
+    return forms.parse(Source("t.yaml", text), NO_FILES.include)
 
 
 def test_both_forms_say_the_same() -> None:
@@ -123,16 +123,3 @@ def test_the_other_half_of_a_mapping_is_still_read() -> None:
         "4:1 (a list repeats the directive: write its arguments in one line)",
         "5:1 (to repeat a directive, give it a list)",
     ]
-
-
-def test_yaml_includes_both_forms() -> None:
-    """By the end of the name."""
-    environment = files({"a.yaml": "x: 1", "params": "y 2; include more;", "more": "z;"})
-    found = parse_yaml(Source("t.yaml", "include: [a.yaml, params]\nw: 0"), environment.include)
-    assert [str(one.position) for one in found] == ["a.yaml:1:1", "params:1:1", "more:1:1", "t.yaml:2:1"]
-
-
-def test_yaml_files_may_not_include_themselves() -> None:
-    """As in the other form."""
-    with pytest.raises(ConfigErrors, match=r'"a\.yaml" includes itself'):
-        parse_yaml(Source("t.yaml", "include: a.yaml"), files({"a.yaml": "include: a.yaml"}).include)
