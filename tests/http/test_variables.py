@@ -288,6 +288,8 @@ def test_an_internal_redirect_shows_in_the_lists() -> None:
     assert value("upstream_status", ex) == b"-, 200 : 200"
     ex.attempts = []
     assert value("upstream_addr", ex) == b"a, b"
+    ex.attempts_before, ex.attempts = [], [first]
+    assert value("upstream_addr", ex) == b"a"
 
 
 @pytest.mark.parametrize(
