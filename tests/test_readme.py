@@ -11,6 +11,7 @@ import pytest
 
 from lbproxy import plan
 from lbproxy.config.vocabulary import Role, Vocabulary
+from lbproxy.errors import ConfigErrors
 from tests.support.loading import load_text
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,15 @@ def test_nginx_example_loads(text: str) -> None:
 @pytest.mark.parametrize("text", examples("yaml"))
 def test_yaml_example_loads(text: str) -> None:
     assert load_text(text, name="site.yaml").config.upstreams
+
+
+def test_mistakes_are_reported_as_shown() -> None:
+    """The file with mistakes brings the very messages that the README shows for it."""
+    (wrong,) = examples("text")
+    with pytest.raises(ConfigErrors) as caught:
+        load_text(wrong, name="/etc/lbproxy/site.conf")
+    shown = next(text for text in examples("console") if "[emerg]" in text)
+    assert "".join(f"lbproxy: [emerg] {error}\n" for error in caught.value.errors) in shown
 
 
 def test_site_conf_is_the_one_in_conf() -> None:
