@@ -51,7 +51,7 @@ IGNORED: Mapping[str, Context] = _table(
         """sendfile sendfile_max_chunk tcp_nopush aio aio_write directio directio_alignment output_buffers
         postpone_output read_ahead send_lowat subrequest_output_buffer_size msie_padding msie_refresh
         keepalive_disable keepalive_min_timeout client_body_in_single_buffer client_body_temp_path
-        limit_rate_after max_ranges""",
+        limit_rate_after max_ranges postpone_gzipping""",
     ),
     (HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),
     # sizes of hash tables
@@ -89,8 +89,8 @@ IGNORED: Mapping[str, Context] = _table(
         limit_conn_status limit_req_dry_run limit_req_log_level limit_req_status mirror_request_body
         mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame real_ip_header real_ip_recursive
         referer_hash_bucket_size referer_hash_max_size satisfy ssi_last_modified ssi_min_file_chunk
-        ssi_silent_errors ssi_types ssi_value_length sub_filter_last_modified sub_filter_once
-        sub_filter_types userid_domain userid_expires userid_flags userid_mark userid_name userid_p3p
+        ssi_ignore_recycled_buffers ssi_silent_errors ssi_types ssi_value_length
+        sub_filter_last_modified sub_filter_once sub_filter_types userid_domain userid_expires userid_flags userid_mark userid_name userid_p3p
         userid_path userid_service xml_entities xslt_last_modified xslt_param xslt_string_param
         xslt_types""",
     ),
@@ -106,8 +106,8 @@ IGNORED: Mapping[str, Context] = _table(
         ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate
         ssl_verify_client ssl_verify_depth http2_body_preread_size http2_chunk_size http2_idle_timeout
         http2_max_concurrent_pushes http2_max_concurrent_streams http2_max_field_size
-        http2_max_header_size http2_max_requests http2_push_preload http2_recv_buffer_size
-        http2_recv_timeout http3_hq http3_max_concurrent_streams http3_stream_buffer_size
+        http2_max_header_size http2_max_requests http2_pool_size http2_push_preload http2_recv_buffer_size
+        http2_recv_timeout http2_streams_index_size http3_hq http3_max_concurrent_streams http3_stream_buffer_size
         quic_active_connection_id_limit quic_gso quic_host_key quic_retry proxy_protocol_timeout""",
     ),
     # memory and temporary files of upstream answers, and the cache's parameters
@@ -115,11 +115,11 @@ IGNORED: Mapping[str, Context] = _table(
         EVERY_LEVEL,
         _family(
             _GATEWAYS,
-            """bind_dynamic buffers buffer_size busy_buffers_size cache_background_update cache_bypass
+            """bind_dynamic busy_buffers_size cache_background_update cache_bypass
             cache_key cache_lock cache_lock_age cache_lock_timeout cache_max_range_offset cache_methods
             cache_min_uses cache_path cache_purge cache_revalidate cache_use_stale cache_valid
             cache_convert_head headers_hash_bucket_size headers_hash_max_size max_temp_file_size
-            no_cache send_lowat socket_keepalive store_access temp_file_write_size temp_path""",
+            no_cache send_lowat store_access temp_file_write_size temp_path""",
         ),
     ),
     # TLS to servers: a target that would need it is refused where it stands
@@ -137,7 +137,7 @@ IGNORED: Mapping[str, Context] = _table(
         EVERY_LEVEL,
         _family(
             _ABSENT_GATEWAYS,
-            """bind buffering catch_stderr connect_timeout force_ranges gzip_flag hide_header
+            """bind buffering buffers buffer_size catch_stderr connect_timeout force_ranges gzip_flag hide_header
             ignore_client_abort ignore_headers index intercept_errors keep_conn limit_rate
             next_upstream next_upstream_timeout next_upstream_tries param pass_header pass_request_body
             pass_request_headers read_timeout request_buffering send_timeout set_header split_path_info
@@ -159,69 +159,32 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
     # other kinds of servers
     ((), "stream mail"),
     # who may see what
-    ((), "deny limit_req limit_conn limit_except set_real_ip_from internal"),
+    ((), "deny limit_req limit_conn limit_except set_real_ip_from internal valid_referers"),
+    ((), "secure_link secure_link_md5 secure_link_secret"),
     (("all",), "allow"),
-    (("off",), "auth_basic auth_request auth_jwt auth_http"),
-    (
-        (),
-        """secure_link secure_link_md5 secure_link_secret valid_referers access_by_lua_file ssl_fallback""",
-    ),
-    # requests that are changed or answered otherwise
-    (
-        (),
-        """if rewrite break map geo geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive""",
-    ),
-    (
-        (),
-        """split_clients perl perl_set perl_require js_content js_import js_set try_files root alias
-        index""",
-    ),
-    (
-        (),
-        """random_index empty_gif flv mp4 f4f hls stub_status status api post_action browser
-        ancient_browser""",
-    ),
-    (
-        (),
-        """modern_browser ancient_browser_value modern_browser_value memcached_pass fastcgi_pass
-        scgi_pass""",
-    ),
-    ((), "grpc_pass tunnel_pass fastcgi_upstream redirect early_hints server_name_in_tls"),
-    (("off",), "autoindex dav_methods dav_ext_methods ssi mirror recursive_error_pages gunzip"),
-    (("0", "none"), "limit_rate slice"),
+    (("off",), "auth_basic auth_request auth_jwt"),
+    # requests that are changed, or answered otherwise
+    ((), "if rewrite break map geo geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive"),
+    ((), "split_clients try_files root alias index random_index empty_gif flv mp4 f4f hls post_action"),
+    ((), "stub_status status api early_hints"),
+    ((), "ancient_browser ancient_browser_value modern_browser modern_browser_value"),
+    ((), "perl perl_require perl_set js_access js_body_filter js_content js_header_filter js_import js_set"),
+    ((), "fastcgi_pass scgi_pass grpc_pass memcached_pass tunnel_pass"),
+    (("off",), "autoindex dav_methods dav_ext_methods ssi mirror recursive_error_pages"),
     # answers that are changed
-    (
-        (),
-        """add_header add_trailer add_before_body add_after_body sub_filter xslt_stylesheet
-        source_charset charset_map""",
-    ),
-    ((), "add_header_inherit add_trailer_inherit"),
-    (("off",), "charset expires userid image_filter concat"),
+    ((), "add_header add_header_inherit add_trailer add_trailer_inherit add_before_body add_after_body"),
+    ((), "sub_filter xslt_stylesheet source_charset charset_map"),
+    (("off",), "charset expires userid image_filter gunzip concat"),
+    (("0",), "limit_rate slice"),
     # transports
-    (("off",), "ssl http2 http3 http2_push spdy proxy_protocol client_body_in_file_only"),
+    (("off",), "ssl http2 http2_push http3 spdy proxy_protocol client_body_in_file_only"),
     # talking to servers
-    (
-        ("off",),
-        _family(("proxy", "uwsgi"), "bind cache store force_ranges pass_trailers")
-        + " fastcgi_cache scgi_cache proxy_cookie_domain proxy_cookie_path proxy_cookie_flags",
-    ),
+    (("off",), _family(("proxy", "uwsgi"), "bind cache store force_ranges pass_trailers")),
+    (("off",), "fastcgi_cache scgi_cache proxy_cookie_domain proxy_cookie_flags proxy_cookie_path"),
+    ((), "uwsgi_string uwsgi_method proxy_request_dynamic"),
     (("0",), _family(("proxy", "uwsgi"), "limit_rate")),
-    (
-        (),
-        _family(
-            ("proxy", "uwsgi"),
-            """buffering connect_timeout hide_header http_version ignore_client_abort ignore_headers
-            intercept_errors method next_upstream next_upstream_timeout next_upstream_tries param pass
-            pass_header pass_request_body pass_request_headers read_timeout redirect request_buffering
-            request_dynamic send_timeout set_body set_header modifier1 modifier2 string""",
-        ),
-    ),
     # upstream
-    (
-        (),
-        """sticky sticky_cookie_insert queue ntlm state check check_http_send check_http_expect_alive
-        check_keepalive_requests check_shm_size check_status health_check match upstream_conf jvm_route
-        session_log session_log_zone resolver_group upstream_show dynamic_upstream""",
-    ),
+    ((), "sticky sticky_cookie_insert queue ntlm state health_check match upstream_conf jvm_route"),
+    ((), "check check_http_send check_http_expect_alive check_keepalive_requests check_shm_size check_status"),
 )
 """Refused, since lbproxy would serve something else: name -> first arguments that mean "not at all"."""

@@ -6,13 +6,21 @@ import re
 
 import pytest
 
+from lbproxy.config.settings import rows
 from lbproxy.config.tables import IGNORED, UNSUPPORTED
+from lbproxy.plan import GRAMMAR
 from tests.support.configs import mistakes
 
 
 def test_no_directive_is_both_ignored_and_refused() -> None:
     """What only tunes is not what changes answers."""
     assert not IGNORED.keys() & UNSUPPORTED.keys()
+
+
+def test_what_lbproxy_obeys_has_no_row() -> None:
+    """A row that a settings class hides would say what is not so."""
+    obeyed = {name for kind in GRAMMAR.settings for name in rows(kind)} | {*GRAMMAR.scripts, *GRAMMAR.balancers}
+    assert not obeyed & {*IGNORED, *UNSUPPORTED}
 
 
 def test_names_are_names() -> None:
