@@ -9,14 +9,11 @@ Source: nginx src/http/modules/ngx_http_upstream_ip_hash_module.c:ngx_http_upstr
 
 from __future__ import annotations
 
-from lbproxy.balance.method import KeyKind, Learnless, Method, without_arguments
+from lbproxy.balance.method import MISSES, KeyKind, Learnless, Method, without_arguments
 from lbproxy.balance.peer import Peer, Selection
 from lbproxy.balance.round_robin import smooth_pick
 from lbproxy.balance.tier import Tier
 from lbproxy.config.parser import Directive
-
-MISSES = 20
-"""After more than these misses of one request, hashing and random methods go round robin (all nginx's do)."""
 
 _START, _FACTOR, _MODULUS = 89, 113, 6271
 

@@ -15,8 +15,14 @@ import struct
 from bisect import bisect_left
 from zlib import crc32
 
-from lbproxy.balance.ip_hash import MISSES
-from lbproxy.balance.method import KeyKind, Learnless, Method, invalid_parameter, without_arguments
+from lbproxy.balance.method import (
+    MISSES,
+    KeyKind,
+    Learnless,
+    Method,
+    invalid_parameter,
+    without_arguments,
+)
 from lbproxy.balance.peer import Peer, Selection
 from lbproxy.balance.round_robin import smooth_pick
 from lbproxy.balance.tier import Tier

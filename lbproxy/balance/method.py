@@ -12,6 +12,9 @@ from lbproxy.balance.tier import Tier
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.errors import InvalidValue
 
+MISSES = 20
+"""After more ineligible hits than these in one request, hashing and random methods go round robin, as in nginx."""
+
 
 class KeyKind(enum.Enum):
     """What `Selection.key` has to be for a method."""

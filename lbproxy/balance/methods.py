@@ -29,13 +29,13 @@ class Row:
 
 
 BALANCERS = (
-    Row("ip_hash", 0, 0, IpHash.from_args),
-    Row("hash", 1, 2, KeyHash.from_args),
+    Row(IpHash.directive, 0, 0, IpHash.from_args),
+    Row(KeyHash.directive, 1, 2, KeyHash.from_args),
     Row("url_hash", 0, 0, KeyHash.from_url_hash),
-    Row("least_conn", 0, 0, LeastConn.from_args),
-    Row("least_time", 1, 2, LeastTime.from_args),
-    Row("fair", 0, 2, Fair.from_args),
-    Row("random", 0, 2, Random.from_args),
+    Row(LeastConn.directive, 0, 0, LeastConn.from_args),
+    Row(LeastTime.directive, 1, 2, LeastTime.from_args),
+    Row(Fair.directive, 0, 2, Fair.from_args),
+    Row(Random.directive, 0, 2, Random.from_args),
 )
 
 ARITIES = {row.directive: (row.fewest, row.most) for row in BALANCERS}

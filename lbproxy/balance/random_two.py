@@ -7,8 +7,7 @@ Source: nginx src/http/modules/ngx_http_upstream_random_module.c:ngx_http_upstre
 
 from __future__ import annotations
 
-from lbproxy.balance.ip_hash import MISSES
-from lbproxy.balance.method import Learnless, Method, invalid_parameter
+from lbproxy.balance.method import MISSES, Learnless, Method, invalid_parameter
 from lbproxy.balance.peer import Balancer, Chance, Peer, Selection
 from lbproxy.balance.round_robin import RoundRobin, smooth_pick
 from lbproxy.balance.tier import Tier

@@ -62,7 +62,7 @@ class RetryPolicy:
         return not sent or (body_replayable and self.repeatable(method))
 
     def repeatable(self, method: bytes) -> bool:
-        """Whether a request with *method* may be sent again although a server may have begun to carry it out."""
+        """Whether a request with *method* may be sent again although a server may have begun to obey it."""
         return method not in _NOT_IDEMPOTENT or "non_idempotent" in self.conditions
 
     @staticmethod
@@ -71,7 +71,7 @@ class RetryPolicy:
         Return what an attempt that ended in *condition* means to the balancer.
 
         No answer, a late or a malformed one is the server's fault whatever is configured.  An error status is
-        only if the request does go out *again*: the last server's 500 goes to the client and counts as an answer.
+        only if the request does go out *again*: the last server's 500 goes to the client, as an answer.
         """
         if condition in _ALWAYS_FAILURES:
             return Outcome.FAILED
