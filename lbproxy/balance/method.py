@@ -13,7 +13,7 @@ from lbproxy.config.parser import Argument, Directive
 from lbproxy.errors import InvalidValue
 
 MISSES = 20
-"""After more ineligible hits than these in one request, hashing and random methods go round robin, as in nginx."""
+"""After more misses than these, a request under a hashing or random method goes round robin (as in nginx)."""
 
 
 class KeyKind(enum.Enum):
