@@ -203,10 +203,16 @@ def _serve(options: Options) -> int:
 
 def _complain(error: Exception) -> None:
     """Print everything that is wrong, mistakes of the configuration with the lines they are in."""
-    from lbproxy.errors import ConfigErrors
+    from lbproxy.errors import ConfigError, ConfigErrors
     from lbproxy.process.options import reasons
 
-    texts = [str(each) for each in error.errors] if isinstance(error, ConfigErrors) else reasons(error)
+    match error:
+        case ConfigErrors():
+            texts = [str(each) for each in error.errors]
+        case ConfigError():
+            texts = [str(error)]
+        case _:
+            texts = reasons(error)
     for text in texts:
         _say(text)
 

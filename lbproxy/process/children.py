@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import selectors
 import socket
@@ -10,16 +11,25 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from signal import Signals
 
 from lbproxy.process.signals import held_back
 
-_SERVING, _FAILED = b"serving", b"failed "
+_LONGEST = 4096  # octets of a message
+
+
+class Word(enum.Enum):
+    """What a worker tells the master."""
+
+    SERVING = "serving"
+    WITHDRAWN = "withdrawn"
+    FAILED = "failed"
 
 
 class Line:
     """
-    A worker's end of its line to the master: tells how the start went; at end of file the master is dead.
+    A worker's end of its line to the master; at its end of file the master is dead.
 
     Args:
         socket: Becomes readable only when the master is gone.
@@ -30,15 +40,20 @@ class Line:
 
     def tell_serving(self) -> None:
         """Tell the master that clients are accepted from now on."""
-        self._tell(_SERVING)
+        self._tell(Word.SERVING)
+
+    def tell_withdrawn(self) -> None:
+        """Tell the master that no more clients are accepted."""
+        self._tell(Word.WITHDRAWN)
 
     def tell_failed(self, reason: str) -> None:
         """Tell the master why this worker is going to end without ever serving."""
-        self._tell(_FAILED + reason.encode(errors="backslashreplace"))
+        self._tell(Word.FAILED, reason)
 
-    def _tell(self, message: bytes) -> None:
+    def _tell(self, word: Word, reason: str = "") -> None:
+        message = f"{word.value} {reason}".encode(errors="backslashreplace")
         with suppress(OSError):  # a dead master is noticed by reading
-            self.socket.send(message)
+            self.socket.send(message[:_LONGEST])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +76,23 @@ class _Child:
     line: socket.socket
 
 
+def be_called(name: str) -> None:
+    """Set what ps and top call this process, at most 15 octets; Linux only, elsewhere it stays as it is."""
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name)
+
+
 class Children:
     """
     The worker processes, each under the number that the supervisor gave it.
 
     Args:
         selector: Where the master waits; it calls what is registered with each line.
-        serving: Called with the number of a child that accepts clients.
-        failed: Called with the reason why a child can't start; its end follows.
+        told: Called with the number of a child, what it said, and the reason if it failed.
     """
 
-    def __init__(
-        self,
-        selector: selectors.BaseSelector,
-        serving: Callable[[int], None],
-        failed: Callable[[str], None],
-    ) -> None:
-        self._selector, self._serving, self._failed = selector, serving, failed
+    def __init__(self, selector: selectors.BaseSelector, told: Callable[[int, Word, str], None]) -> None:
+        self._selector, self._told = selector, told
         self._children: dict[int, _Child] = {}
 
     def start(self, number: int, run: Callable[[Line], int]) -> int:
@@ -147,13 +162,12 @@ class Children:
         child = self._children.get(number)
         while child is not None and child.line.fileno() >= 0:
             try:
-                message = child.line.recv(4096)
+                message = child.line.recv(_LONGEST)
             except OSError:
                 return  # nothing more for now
-            if message == _SERVING:
-                self._serving(number)
-            elif message.startswith(_FAILED):
-                self._failed(message.removeprefix(_FAILED).decode(errors="replace"))
+            if message:
+                word, _, reason = message.decode(errors="replace").partition(" ")
+                self._told(number, Word(word), reason)
             else:
                 self._forget_line(child)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lbproxy import __version__
 from lbproxy.config.core import MainSettings
 from lbproxy.config.reader import Environment
-from lbproxy.errors import LbproxyError
+from lbproxy.errors import InvalidValue
 from lbproxy.http.variables import Constants
 from lbproxy.plan import Plan, load
 from lbproxy.process.configfile import FileIncluder, resolve
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from lbproxy.process.master import Seat
 
 _DAEMON_ERROR_LOG, _DAEMON_ACCESS_LOG = "logs/error.log", "logs/access.log"
-
-
-class BadSetting(LbproxyError):
-    """A setting is well-formed but can't be obeyed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ def workers_identity(plan: Plan) -> Identity | None:
     Return whom the workers become; None: they stay what the master is.
 
     Raises:
-        BadSetting: The ``user`` directive names someone unknown here.
+        InvalidValue: The ``user`` directive names someone unknown here.
     """
     user = plan.config.settings(MainSettings).user
     if user is None or os.geteuid() != 0:
@@ -110,7 +106,8 @@ def workers_identity(plan: Plan) -> Identity | None:
     try:
         return identity(*user)
     except LookupError as error:
-        raise BadSetting(str(error.args[0])) from error
+        place = next(directive for directive in plan.config.directives if directive.name == "user")
+        raise InvalidValue(str(error.args[0]), place.position) from error
 
 
 def warnings(plan: Plan) -> list[str]:
@@ -126,7 +123,7 @@ def check(plan: Plan, options: Options) -> None:
     Look whether *plan* could be served here, without making or opening anything.
 
     Raises:
-        BadSetting: The machine lacks what a setting asks for.
+        InvalidValue: The ``user`` directive names someone unknown here.
         OSError: A log could not be written; the filename is set.
     """
     workers_identity(plan)
@@ -143,7 +140,7 @@ class LoadedCycle:
     A configuration with its logs open: what the master runs (`lbproxy.process.master.Cycle`).
 
     Raises:
-        BadSetting: The machine lacks what a setting asks for.
+        InvalidValue: The ``user`` directive names someone unknown here.
         OSError: A log can't be opened; the filename is set.
     """
 
@@ -224,7 +221,7 @@ class Loader:
         Read the configuration as it is now.
 
         Raises:
-            ConfigErrors, BadSetting, OSError: It can't be used.
+            ConfigErrors, InvalidValue, OSError: It can't be used.
         """
         plan = read_plan(self._options)
         self.daemon = is_daemon(plan, self._options)

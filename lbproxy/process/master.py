@@ -19,7 +19,7 @@ from typing import Protocol
 
 from lbproxy.config.model import Address, Listener
 from lbproxy.process import notify, supervise
-from lbproxy.process.children import Children, Line
+from lbproxy.process.children import Children, Line, Word, be_called
 from lbproxy.process.options import reasons
 from lbproxy.process.pidfile import PidFile
 from lbproxy.process.signals import REQUESTS, SignalInbox
@@ -108,7 +108,7 @@ class Master:
         self._cycle: Cycle  # the one whose log is written: the current, before that the first
         self._pid_file: PidFile | None = None
         self._selector = selectors.DefaultSelector()
-        self._children = Children(self._selector, self._serving, self._failed)
+        self._children = Children(self._selector, self._told)
         self._inbox: SignalInbox | None = None
         self._exit_code: int | None = None
 
@@ -131,6 +131,7 @@ class Master:
 
     def run(self) -> int:
         """Serve until told to end; return the exit status."""
+        be_called("lbproxy")
         self._inbox = SignalInbox()
         self._selector.register(self._inbox.socket, selectors.EVENT_READ, self._read_signals)
         self._happened(supervise.Loaded(self._generation, self._cycle.workers))
@@ -169,11 +170,14 @@ class Master:
                 self._log_end(ended.pid, ended.code)
                 self._happened(supervise.Exited(ended.number))
 
-    def _serving(self, number: int) -> None:
-        self._happened(supervise.Serving(number))
-
-    def _failed(self, reason: str) -> None:
-        self._cycle.complain(f"worker process can't start: {reason}")
+    def _told(self, number: int, word: Word, reason: str) -> None:
+        match word:
+            case Word.SERVING:
+                self._happened(supervise.Serving(number))
+            case Word.WITHDRAWN:
+                self._happened(supervise.Withdrawn(number))
+            case Word.FAILED:  # its end follows
+                self._cycle.complain(f"worker process can't start: {reason}")
 
     # Commands: what the supervisor decided
 
@@ -189,6 +193,8 @@ class Master:
                 self._adopt(generation)
             case supervise.Abandon(generation):
                 self._abandon(generation)
+            case supervise.Announce():
+                notify.ready()
             case supervise.Reopen():
                 self._cycle.reopen_logs()
                 for number in self._children.numbers():
@@ -245,7 +251,6 @@ class Master:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the new, the old one goes on
             for reason in reasons(error):
                 self._log("emerg", reason)
-            notify.ready()
             self._happened(supervise.Refused())
         else:
             for warning in cycle.warnings:
@@ -264,7 +269,6 @@ class Master:
         if generation == 1:
             self._started()
         self._cycle.take_over()
-        notify.ready()
 
     def _publish(self, pid_file: PidFile) -> None:
         try:
@@ -284,7 +288,6 @@ class Master:
         if candidate.cycle is not self._cycle:
             self._log("emerg", "the new configuration can't be served, the old one stays in force")
             candidate.cycle.close_logs()
-            notify.ready()
 
     def _finish(self, code: int) -> None:
         for generation in list(self._candidates):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbproxy.config import forms
-from lbproxy.errors import ConfigErrors, LbproxyError, Source
+from lbproxy.errors import ConfigError, ConfigErrors, LbproxyError, Source
 from lbproxy.process.configfile import FileIncluder, read_source
 
 DEFAULT_PID = "lbproxy.pid"
@@ -74,7 +74,9 @@ def reasons(error: Exception) -> list[str]:
     """Return why a configuration can't be loaded, as lines for the error log."""
     match error:
         case ConfigErrors():
-            return [str(each).partition("\n")[0] for each in error.errors]
+            return [reason for each in error.errors for reason in reasons(each)]
+        case ConfigError():
+            return [str(error).partition("\n")[0]]
         case LbproxyError():
             return str(error).splitlines()
         case OSError(filename=str(filename)):

@@ -17,6 +17,7 @@ STOP        stop            stop             stop             stop       -
 Loaded      start it        -                start it         drop it    drop it
 Refused     -               -                keep the old     -          -
 Serving     all: adopt      noted            all: adopt       noted      noted
+Withdrawn   -               all: announce    noted            -          -
 Exited      give up         replace          replace, or      all: exit  all: exit
                                              keep the old
 ==========  ==============  ===============  ===============  =========  =========
@@ -24,6 +25,9 @@ Exited      give up         replace          replace, or      all: exit  all: ex
 The candidate is given up as soon as one of its workers ends before all have served: at start lbproxy exits
 with 1, on reload the old configuration goes on.  A worker of the current generation is replaced: at once when
 it had served for a while, after growing pauses when it ends soon after its start again and again.
+
+A start or reload is announced when it is over for clients: the workers of the new configuration accept them, and
+those of the old one no longer do.
 """
 
 from __future__ import annotations
@@ -88,6 +92,13 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A worker that was told to go accepts no more clients."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """A worker is gone, however it ended; also when it could not be started at all."""
 
@@ -99,7 +110,7 @@ class Tick:
     """`Supervisor.deadline` may have passed."""
 
 
-Event: TypeAlias = Request | Loaded | Refused | Serving | Exited | Tick
+Event: TypeAlias = Request | Loaded | Refused | Serving | Withdrawn | Exited | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,11 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Say that lbproxy serves, with the new configuration or, where that was refused, with the old one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reopen:
     """Reopen the logs, the master's own and those of every worker."""
 
@@ -155,7 +171,7 @@ class Exit:
     code: int
 
 
-Command: TypeAlias = Spawn | Signal | Load | Adopt | Abandon | Reopen | Close | Exit
+Command: TypeAlias = Spawn | Signal | Load | Adopt | Abandon | Announce | Reopen | Close | Exit
 
 
 @dataclass(slots=True)
@@ -175,6 +191,7 @@ class _Worker:
     deadline: float | None
     serving: bool = False
     told: Signals | None = None
+    withdrawn: bool = False
 
 
 class Supervisor:
@@ -188,6 +205,7 @@ class Supervisor:
         self._serial = 0
         self._wanted = 0  # workers of the candidate
         self._reload_again = False
+        self._announced = False
         self._exit_code = 0
         # Of the current generation, by slot: ends in a row soon after the start; when to start the next one.
         self._deaths: dict[int, int] = {}
@@ -216,6 +234,8 @@ class Supervisor:
                 yield from self._refused()
             case Serving(number):
                 yield from self._serving(number)
+            case Withdrawn(number):
+                yield from self._withdrawn(number)
             case Exited(number):
                 yield from self._exited(number)
             case Tick():
@@ -224,7 +244,7 @@ class Supervisor:
     # Requests
 
     def _reload(self) -> Iterator[Command]:
-        self.state = State.RELOADING
+        self.state, self._announced = State.RELOADING, False
         yield Load()
 
     def _reload_later(self) -> Iterator[Command]:
@@ -276,12 +296,18 @@ class Supervisor:
             yield from self._dismiss(SIGQUIT, None, except_generation=self.current)
             yield from self._settle()
 
+    def _withdrawn(self, number: int) -> Iterator[Command]:
+        worker = self._workers.get(number)
+        if worker is not None and worker.told:
+            worker.withdrawn = True
+            yield from self._announce()
+
     def _exited(self, number: int) -> Iterator[Command]:
         worker = self._workers.pop(number, None)
         if self.state in (State.QUITTING, State.STOPPING):
             yield from self._exit_when_empty()
         elif worker is None or worker.told:
-            return
+            yield from self._announce()
         elif worker.generation == self.candidate:
             yield from self._abandon()
         else:
@@ -328,6 +354,14 @@ class Supervisor:
         if self._reload_again:
             self._reload_again = False
             yield from self._reload()
+        yield from self._announce()
+
+    def _announce(self) -> Iterator[Command]:
+        """Announce what was settled, once, when nobody lives by anything else any more."""
+        leaving = any(worker.told and not worker.withdrawn for worker in self._workers.values())
+        if self.state is State.RUNNING and not self._announced and not leaving:
+            self._announced = True
+            yield Announce()
 
     def _dismiss(
         self, number: Signals, deadline: float | None, *, only_generation: int = 0, except_generation: int = 0

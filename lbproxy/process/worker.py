@@ -16,7 +16,7 @@ import trio
 
 from lbproxy.config.core import MainSettings
 from lbproxy.plan import Plan
-from lbproxy.process.children import Line
+from lbproxy.process.children import Line, be_called
 from lbproxy.process.master import Seat
 from lbproxy.process.privileges import Identity, become, limit_descriptors
 from lbproxy.process.signals import let_through
@@ -33,6 +33,7 @@ def serve(plan: Plan, logs: Logs, who: Identity | None, seat: Seat) -> int:
     Args:
         who: Whom to become first; None: stay.
     """
+    be_called("lbproxy-worker")
     try:
         _restrict(plan.config.settings(MainSettings), who, logs)
         server = Server(plan, seat.sockets, logs)
@@ -66,19 +67,20 @@ async def _live(server: Server, logs: Logs, line: Line) -> None:
     with trio.open_signal_receiver(*_OBEYED) as signals:
         let_through()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, server, logs)
+            nursery.start_soon(_obey, signals, server, logs, line)
             nursery.start_soon(_outlive, line, server, logs)
             await server.run(line.tell_serving)
             nursery.cancel_scope.cancel()
 
 
-async def _obey(signals: AsyncIterator[int], server: Server, logs: Logs) -> None:
+async def _obey(signals: AsyncIterator[int], server: Server, logs: Logs, line: Line) -> None:
     async for number in signals:
         if number == signal.SIGUSR1:
             logs.reopen()
         elif number == signal.SIGQUIT:
             logs.error.log("notice", "gracefully shutting down")
             server.drain()
+            line.tell_withdrawn()
         else:
             server.stop()
 

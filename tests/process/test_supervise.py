@@ -17,6 +17,7 @@ from lbproxy.process.supervise import (
     STOP_TIMEOUT,
     Abandon,
     Adopt,
+    Announce,
     Close,
     Event,
     Exit,
@@ -32,6 +33,7 @@ from lbproxy.process.supervise import (
     State,
     Supervisor,
     Tick,
+    Withdrawn,
 )
 
 
@@ -49,7 +51,7 @@ def test_start_is_adopted_when_the_last_worker_serves() -> None:
     supervisor = Supervisor()
     assert supervisor.handle(Loaded(1, 2), 0) == [Spawn(1, 0, 1), Spawn(2, 1, 1)]
     assert supervisor.handle(Serving(2), 1) == []
-    assert supervisor.handle(Serving(1), 1) == [Adopt(1)]
+    assert supervisor.handle(Serving(1), 1) == [Adopt(1), Announce()]
     assert supervisor.state is State.RUNNING
     assert supervisor.deadline() is None
 
@@ -67,14 +69,15 @@ def test_reload_replaces_the_workers_only_when_all_new_ones_serve() -> None:
     assert supervisor.handle(Loaded(2, 2), 10) == [Spawn(3, 0, 2), Spawn(4, 1, 2)]
     assert supervisor.handle(Serving(3), 11) == []
     assert supervisor.handle(Serving(4), 11) == [Adopt(2), Signal(1, SIGQUIT), Signal(2, SIGQUIT)]
-    assert supervisor.handle(Exited(1), 99) == []
+    assert supervisor.handle(Exited(1), 12) == []
+    assert supervisor.handle(Withdrawn(2), 12) == [Announce()]
     assert supervisor.handle(Exited(2), 99) == []
 
 
 def test_refused_reload_changes_nothing() -> None:
     supervisor = serving()
     supervisor.handle(Request.RELOAD, 10)
-    assert supervisor.handle(Refused(), 10) == []
+    assert supervisor.handle(Refused(), 10) == [Announce()]
     assert supervisor.state is State.RUNNING
 
 
@@ -85,7 +88,7 @@ def test_reload_whose_worker_dies_keeps_the_old_workers() -> None:
     supervisor.handle(Serving(2), 11)
     assert supervisor.handle(Exited(3), 12) == [Signal(2, SIGTERM), Abandon(2)]
     assert supervisor.state is State.RUNNING
-    assert supervisor.handle(Exited(2), 13) == []
+    assert supervisor.handle(Exited(2), 13) == [Announce()]
     assert supervisor.current == 1
 
 
@@ -97,6 +100,7 @@ def test_reload_asked_for_during_a_reload_follows_it() -> None:
     assert supervisor.handle(Request.RELOAD, 10) == []
     assert supervisor.handle(Serving(2), 11) == [Adopt(2), Signal(1, SIGQUIT), Load()]
     assert supervisor.handle(Refused(), 11) == []
+    assert supervisor.handle(Withdrawn(1), 12) == [Announce()]
 
 
 def test_worker_that_dies_is_replaced_in_its_place() -> None:
@@ -204,6 +208,7 @@ class Supervision(RuleBasedStateMachine):
         self.closed = False
         self.wanted = {1: 2}
         self.loading = False
+        self.announced = False
         self.send(Loaded(1, 2))
 
     def send(self, event: Event) -> None:
@@ -235,10 +240,15 @@ class Supervision(RuleBasedStateMachine):
                 self.signals[number].append(what)
             case Load():
                 assert not self.loading
-                self.loading = True
+                self.loading, self.announced = True, False
             case Adopt(generation):
                 served = {self.alive[n].slot for n in self.serving if self.alive[n].generation == generation}
                 assert served == set(range(self.wanted[generation]))
+            case Announce():
+                assert not self.announced
+                assert not self.loading
+                assert not self.closed
+                self.announced = True
             case Close():
                 assert not self.closed
                 self.closed = True
@@ -285,6 +295,11 @@ class Supervision(RuleBasedStateMachine):
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
+    def a_worker_withdraws(self, data: st.DataObject) -> None:
+        self.send(Withdrawn(data.draw(st.sampled_from(sorted(self.alive)))))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
     def a_worker_ends(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.alive)))
         del self.alive[number]
@@ -310,6 +325,12 @@ class Supervision(RuleBasedStateMachine):
             assert len(held) == len(set(held)), "one worker per place"
             if len(held) < self.wanted[current]:
                 assert self.supervisor.deadline() is not None, "a place is empty and nothing is planned"
+
+    @invariant()
+    def news_is_not_kept_back(self) -> None:
+        everybody_stays = not any(self.signals[number] for number in self.alive)
+        if self.supervisor.state is State.RUNNING and everybody_stays:
+            assert self.announced
 
     @invariant()
     def exit_is_not_missed(self) -> None:
