@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 PORT ?= 8080
 T ?= tests
 
-.PHONY: help run test check lint types bench soak clean
+.PHONY: help run test check lint types bench micro soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test    the tests (T=tests/wire for a part of them)"
 	@echo "make check   ruff, mypy, the tests"
 	@echo "make bench   requests/s and CPU per request beside nginx and HAProxy (ARGS='--rounds 3')"
+	@echo "make micro   what the pure functions of a request cost"
 	@echo "make soak    50,000 requests while a node is restarted twice: none may fail"
 	@echo "make clean   remove what was set up here"
 
@@ -34,6 +35,9 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.macro $(ARGS)
+
+micro: $(STAMP)
+	@$(BIN)/python -m benchmarks.micro
 
 soak: $(STAMP)
 	@$(BIN)/python -m benchmarks.macro.soak $(ARGS)
