@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbproxy.config import parser, yamlform
+from lbproxy.config import parser
 from lbproxy.config.parser import YAML_SUFFIXES, Directive, Includer, Reading
 from lbproxy.errors import ConfigErrors, Source
 
@@ -27,5 +27,8 @@ def read_tree(source: Source, include: Includer) -> tuple[tuple[Directive, ...],
 
 
 def _read(source: Source, reading: Reading) -> list[Directive]:
-    read = yamlform.read if source.name.endswith(YAML_SUFFIXES) else parser.read
-    return read(source, reading)
+    if not source.name.endswith(YAML_SUFFIXES):
+        return parser.read(source, reading)
+    from lbproxy.config import yamlform  # noqa: PLC0415 - most configurations don't need it
+
+    return yamlform.read(source, reading)

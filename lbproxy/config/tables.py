@@ -90,9 +90,9 @@ IGNORED: Mapping[str, Context] = _table(
         mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame real_ip_header real_ip_recursive
         referer_hash_bucket_size referer_hash_max_size satisfy ssi_last_modified ssi_min_file_chunk
         ssi_ignore_recycled_buffers ssi_silent_errors ssi_types ssi_value_length
-        sub_filter_last_modified sub_filter_once sub_filter_types userid_domain userid_expires userid_flags userid_mark userid_name userid_p3p
-        userid_path userid_service xml_entities xslt_last_modified xslt_param xslt_string_param
-        xslt_types""",
+        sub_filter_last_modified sub_filter_once sub_filter_types userid_domain userid_expires userid_flags
+        userid_mark userid_name userid_p3p userid_path userid_service xml_entities xslt_last_modified
+        xslt_param xslt_string_param xslt_types""",
     ),
     (_HTTP, "limit_conn_zone limit_req_zone limit_zone perl_modules"),
     # TLS and later versions of HTTP; ``listen ... ssl`` and ``http2 on`` are refused where they stand

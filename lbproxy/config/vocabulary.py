@@ -169,13 +169,16 @@ class Vocabulary:
         """
         Cut *directive* where a ";" seems to be missing: before a directive's name that begins a line.
 
-        Only where the arguments before it suffice.  Returns the directive itself, or what its author probably
-        meant, one directive after the other.
+        Only where the arguments before it suffice, and where all together would be too many or of no fixed
+        number.  Returns the directive itself, or what its author probably meant, one directive after the other.
         """
         if not directive.args or directive.args[-1].position.line == directive.position.line:
             return (directive,)
+        entries = [entry for entry in self.entries.get(directive.name, ()) if entry.contexts & context]
+        if any(_is_shaped(directive, entry) and entry.arity[1] is not None for entry in entries):
+            return (directive,)
         previous = directive.position
-        least = min((entry.arity[0] for entry in self.entries.get(directive.name, ())), default=1)
+        least = min((entry.arity[0] for entry in entries), default=1)
         for index, arg in enumerate(directive.args):
             begins_line = index >= least and arg.position.line > previous.line
             if begins_line and not arg.quoted and self._may_stand(arg.text, context):
@@ -184,6 +187,13 @@ class Vocabulary:
                 return (first, *self.split(rest, context))
             previous = arg.position
         return (directive,)
+
+
+def _is_shaped(directive: Directive, entry: Entry) -> bool:
+    """Return whether block and number of arguments are right."""
+    least, most = entry.arity
+    many = most is not None and len(directive.args) > most
+    return entry.block == (directive.block is not None) and len(directive.args) >= least and not many
 
 
 def _check_shape(directive: Directive, entry: Entry) -> None:

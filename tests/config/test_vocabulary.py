@@ -81,6 +81,7 @@ MISSING = (
         ("server {\n listen 80\n server_name a;\n}", MISSING.format("listen", "2:9", "80", "server_name")),
         ("server {\n server_name a b\n listen 80;\n}", MISSING.format("server_name", "2:16", "b", "listen")),
         ("server {\n listen 80\n location / { }\n}", MISSING.format("listen", "2:9", "80", "location")),
+        ("send_timeout 5\nserver { }", MISSING.format("send_timeout", "1:14", "5", "server")),
         ("upstream b {\n ip_hash\n server localhost;\n}", MISSING.format("ip_hash", "2:2", "ip_hash", "server")),
     ],
 )
@@ -99,7 +100,12 @@ def test_what_follows_a_missing_semicolon_is_checked_too() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["server {\n server_name a\n  b;\n}", 'server {\n server_name a\n  "listen";\n}', "user\n daemon;"],
+    [
+        "server {\n server_name a\n  b;\n}",
+        'server {\n server_name a\n  "listen";\n}',
+        "user\n daemon;",
+        "user a\n daemon;",
+    ],
 )
 def test_arguments_on_further_lines_are_arguments(text: str) -> None:
     """Unless they are directives that could begin there, unquoted, and enough stands before them."""
