@@ -83,10 +83,8 @@ def response_framing(
     Raises:
         MalformedMessage: Not exactly one reading.
     """
-    if status < 200:
-        return NO_BODY
     framing = request_framing(version, lengths, codings)
-    if method == b"HEAD" or status in (204, 304):
+    if method == b"HEAD" or status < 200 or status in (204, 304):
         return NO_BODY
     return UNTIL_CLOSE if framing == NO_BODY else framing
 
@@ -188,10 +186,10 @@ class _Part(enum.Enum):
     TRAILERS = enum.auto()
 
 
-# RFC 9112 7.1: chunk-size [ chunk-ext ] CRLF.  Blanks behind the size are no part of the grammar, but h11 and
-# nginx take them (old servers padded the size); 16 digits and 63 bits instead of any number.
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16}+)[ \t]*+(?:;" + VALUE + rb")?+\r\n")
-_SIZE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,16}+[ \t]*+(?:;" + VALUE + rb")?+\r?+")
+# RFC 9112 7.1: chunk-size [ chunk-ext ] CRLF.  16 digits and 63 bits instead of any number.  Blanks behind the size
+# are no part of the grammar, but h11 and nginx take them (old servers pad the size); like h11, not before ";".
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:;" + VALUE + rb"|[ \t]*+)\r\n")
+_SIZE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,16}+(?:;" + VALUE + rb"|[ \t]*+)\r?+")
 _TRAILER_BLOCK = re.compile(field_lines(TOKEN))
 _TRAILER_BEGUN = re.compile(field_lines(TOKEN) + rb"(?:\r|" + TOKEN + rb"(?::" + VALUE + rb"\r?+)?+)?+")
 

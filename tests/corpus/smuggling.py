@@ -190,6 +190,7 @@ CHUNKS = (
     _chunks("extension with LF", b"5;a\nhello\r\n0\r\n\r\n"),
     _chunks("extension with bare CR", b"5;a\rb\r\nhello\r\n0\r\n\r\n"),
     _chunks("extension with NUL", b"5;a\x00\r\nhello\r\n0\r\n\r\n"),
+    _chunks("blank before the extension", b"5 ;a\r\nhello\r\n0\r\n\r\n"),
     _chunks("extension without semicolon", b"5 a\r\nhello\r\n0\r\n\r\n"),
     _chunks("extension of 2000 octets", b"5;" + b"a" * 2000 + b"\r\nhello\r\n0\r\n\r\n"),
     _chunks("data ended by LF", b"5\r\nhello\n0\r\n\r\n"),

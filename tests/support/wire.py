@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from hypothesis import strategies as st
-
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire.body import BodyDecoder, decoder_for
 from lbproxy.wire.heads import Head, HeadLimits, RequestHead
@@ -104,8 +102,3 @@ def feed_all(decoder: BodyDecoder, parts: Sequence[bytes]) -> tuple[bytes, bytes
     except MalformedMessage as error:
         return error.status
     return payload, decoder.surplus, decoder.done
-
-
-def cuts() -> st.SearchStrategy[list[int]]:
-    """Return places to cut octets at, for `portions`."""
-    return st.lists(st.integers(0, 5000), max_size=6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 
 import pytest
 from hypothesis import example, given, settings
@@ -21,7 +22,8 @@ from lbproxy.wire.http1 import (
     parse_response,
 )
 from tests.support import h11_reading
-from tests.support.wire import cuts, parse_in_portions, portions, summary, verdict
+from tests.support.wire import parse_in_portions, portions, summary, verdict
+from tests.support.wire_strategies import cuts, request_heads, response_heads
 
 LIMITS = HeadLimits()
 BROWSER = (
@@ -242,7 +244,7 @@ def test_dripping_and_hostile_heads_cost_linear_time() -> None:
     began = time.process_time()
     for octets in hostile:
         for end in (b"\r\n\r\n", b"\n\n", b"\x00\r\n\r\n"):
-            verdict(lambda octets=octets, end=end: parse_request(octets + end, LIMITS))  # type: ignore[misc]
+            verdict(partial(parse_request, octets + end, LIMITS))
     octets = get(b"A: b\r\n" * 900 + b"B: " + b"c" * 8000 + b"\r\n")
     drip = (octets[i : i + 1] for i in range(len(octets)))
     assert parse_in_portions(lambda buf, searched: parse_request(buf, LIMITS, searched), drip) is not None
@@ -343,55 +345,6 @@ def test_reasons_are_nginx_words() -> None:
 
 # Properties: h11 agrees, and portions do not matter
 
-NAMES = st.sampled_from(
-    [b"Host", b"Connection", b"Content-Length", b"Transfer-Encoding", b"Expect", b"Upgrade", b"A", b"x-b", b"X_c",
-     b"If-Match", b"D.e", b"F(g", b"Host ", b"", b"\xe9", b"content-length", b"TRANSFER-ENCODING", b"Cookie"]
-)
-VALUES = st.one_of(
-    st.sampled_from([b"h", b"h:80", b"chunked", b"Chunked ", b"5", b"+5", b"5, 5", b"close", b"keep-alive", b"upgrade",
-                     b"100-continue", b"", b"websocket", b"gzip", b"\xe9", b"a\x00b", b"a\rb", b"a\x0bb", b"a\x01"]),
-    st.binary(max_size=8),
-)
-LINE_ENDS = st.sampled_from([b"\r\n"] * 12 + [b"\n", b"\r", b"\r\r\n", b"\r\n "])
-
-
-@st.composite
-def fields(draw: st.DrawFn) -> bytes:
-    """Draw a field section, mostly well-formed, with what framing and parsers stumble over."""
-    lines = draw(st.lists(st.tuples(NAMES, VALUES, LINE_ENDS), max_size=6))
-    return b"".join(name + draw(st.sampled_from([b": ", b":", b":\t", b" : "])) + value + end
-                    for name, value, end in lines)
-
-
-@st.composite
-def requests(draw: st.DrawFn) -> bytes:
-    """Draw a request's head, with one octet changed now and then."""
-    line = draw(st.sampled_from([b"GET / HTTP/1.1"] * 6 + [
-        b"POST /a?b#c HTTP/1.0", b"OPTIONS * HTTP/1.1", b"GET http://h/ HTTP/1.1", b"A_B-C /%zz HTTP/1.5",
-        b"get / HTTP/1.1",
-        b"GET /\xe9 HTTP/1.1", b"GET / HTTP/2.0", b"GET  / HTTP/1.1", b"CONNECT h:1 HTTP/1.1", b"\r\nGET / HTTP/1.1"]))
-    host = draw(st.sampled_from([b"Host: h\r\n"] * 8 + [b"", b"Host: h\n", b"host:h \r\n"]))
-    octets = line + draw(LINE_ENDS) + host + draw(fields()) + draw(st.sampled_from([b"\r\n"] * 5 + [b"\n", b""]))
-    return draw(mutations(octets))
-
-
-@st.composite
-def responses(draw: st.DrawFn) -> bytes:
-    """Draw an answer's head, with one octet changed now and then."""
-    line = draw(st.sampled_from([b"HTTP/1.1 200 OK"] * 6 + [
-        b"HTTP/1.0 200 OK", b"HTTP/1.1 204", b"HTTP/1.1 304 Not Modified", b"HTTP/1.1 100 Continue", b"HTTP/1.1 101 x",
-        b"HTTP/1.1 999 ", b"HTTP/1.7 200 OK", b"HTTP/1.1 099 x", b"HTTP/1.1 200 \x01", b"HTTP/1.1  200"]))
-    octets = line + draw(LINE_ENDS) + draw(fields()) + draw(st.sampled_from([b"\r\n"] * 5 + [b"\n", b""]))
-    return draw(mutations(octets))
-
-
-def mutations(octets: bytes) -> st.SearchStrategy[bytes]:
-    """Return *octets*, or with one octet replaced, inserted or left out."""
-    odd = st.sampled_from([b"", b"\r", b"\n", b" ", b"\t", b":", b"\x00", b"\x0b", b"\xa0", b"_", b"\r\n", b"\x7f"])
-    places = st.integers(0, max(0, len(octets) - 1))
-    changed = st.builds(lambda i, o, n: octets[:i] + o + octets[i + n :], places, odd, st.integers(0, 1))
-    return st.one_of(st.just(octets), st.just(octets), changed)
-
 
 def without_dropped(octets: bytes) -> bytes:
     """Return *octets* as h11 is to see them: no blank lines before, no lines whose visible name nginx drops."""
@@ -406,7 +359,7 @@ def as_h11_tells(head: RequestHead | ResponseHead) -> tuple[tuple[bytes, bytes],
 
 
 @settings(max_examples=400, deadline=None)
-@given(requests())
+@given(request_heads())
 @example(b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
 @example(b"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA_b: c\r\n\r\n")
 @example(b"\r\nPOST http://h/ HTTP/1.0\nA: \xe9\n\n")
@@ -428,7 +381,7 @@ def test_h11_accepts_every_request_we_accept(octets: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(responses(), st.sampled_from([b"GET", b"HEAD"]))
+@given(response_heads(), st.sampled_from([b"GET", b"HEAD"]))
 @example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"GET")
 @example(b"HTTP/1.1 200\nTransfer-Encoding: chunked\n\n", b"GET")
 def test_h11_accepts_every_answer_we_accept(octets: bytes, method: bytes) -> None:
@@ -449,7 +402,7 @@ def test_h11_accepts_every_answer_we_accept(octets: bytes, method: bytes) -> Non
 
 
 @settings(max_examples=300, deadline=None)
-@given(requests(), st.booleans(), cuts())
+@given(request_heads(), st.booleans(), cuts())
 def test_portions_do_not_change_a_request(octets: bytes, tight: bool, places: list[int]) -> None:
     """Head or refusal are those of the request received at once, with wide and with tight limits."""
     limits = HeadLimits(line=25, field=24, total=90, count=4, underscores=True) if tight else LIMITS
@@ -459,7 +412,7 @@ def test_portions_do_not_change_a_request(octets: bytes, tight: bool, places: li
 
 
 @settings(max_examples=200, deadline=None)
-@given(responses(), st.sampled_from([40, 65536]), cuts())
+@given(response_heads(), st.sampled_from([40, 65536]), cuts())
 def test_portions_do_not_change_an_answer(octets: bytes, limit: int, places: list[int]) -> None:
     """Head or refusal are those of the answer received at once."""
     parts = list(portions(octets, places))

@@ -10,7 +10,8 @@ from lbproxy.errors import MalformedMessage
 from lbproxy.wire.body import CHUNKED, NO_BODY, UNTIL_CLOSE
 from lbproxy.wire.heads import ResponseHead
 from lbproxy.wire.uwsgi import PING, PONG, decode_packet, encode_packet, parse_response
-from tests.support.wire import cuts, parse_in_portions, portions, verdict
+from tests.support.wire import parse_in_portions, portions, verdict
+from tests.support.wire_strategies import cgi_heads, cuts, response_heads
 
 PARAMS = st.lists(st.tuples(st.binary(min_size=1, max_size=20), st.binary(max_size=300)), max_size=12)
 
@@ -141,16 +142,8 @@ def test_incomplete_answers(octets: bytes) -> None:
     assert parse_response(octets, b"GET") is None
 
 
-ANSWERS = st.lists(
-    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 404", b"Status: 200 OK", b"status: x", b"Location: /", b"A: b",
-                     b"\r\n", b"\r\n",
-                     b"\r\n", b"\n", b"\r\n\r\n", b"HTTP", b"Content-Length: 5", b"\x00"]),
-    max_size=9,
-).map(b"".join)
-
-
 @settings(max_examples=200, deadline=None)
-@given(ANSWERS, cuts())
+@given(st.one_of(cgi_heads(), response_heads()), cuts())
 def test_portions_do_not_change_an_answer(octets: bytes, places: list[int]) -> None:
     """Head or refusal are those of the answer received at once."""
     parts = list(portions(octets, places))
