@@ -23,6 +23,7 @@ from lbproxy.config.model import Config, Location, VirtualServer
 from lbproxy.config.parser import UnbalancedBraces
 from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, LogCompiler
+from lbproxy.http.charset import CharsetSettings, compile_charset
 from lbproxy.http.errorpage import ErrorPageSettings, ErrorTarget, compile_error_pages
 from lbproxy.http.rewrite import SCRIPTS, Step, compile_script, declared
 from lbproxy.http.router import Router
@@ -49,6 +50,7 @@ GRAMMAR = Grammar(
         BalanceSettings,
         AccessLogSettings,
         ErrorPageSettings,
+        CharsetSettings,
         *(settings for settings, _ in PROTOCOLS),
     ),
     scripts=SCRIPTS,
@@ -84,6 +86,7 @@ class Route:
         script: Runs before the action and may answer by itself; None if there is nothing to run.
         action: None: there is nothing here, 404.
         error_pages: By status.
+        charset: Names the charset in an answer's field block; None if there is none to name.
     """
 
     location: Location
@@ -94,6 +97,7 @@ class Route:
     action: Action | None
     access_logs: tuple[CompiledLog, ...]
     error_pages: Mapping[int, ErrorTarget]
+    charset: Callable[[bytes], bytes] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -229,6 +233,9 @@ class _Compiler:
 
     def _script(self, location: Location) -> Step | None:
         script = location.script
+        for directive in script:  # each by itself first, so that all their mistakes are told
+            with self._catching():
+                compile_script((directive,), self._table)
         return self._once(script, lambda: compile_script(script, self._table), None) if script else None
 
     def _route(self, server: VirtualServer, location: Location) -> Route:

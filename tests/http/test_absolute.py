@@ -1,64 +1,49 @@
-"""Redirects to a path are made whole."""
+"""Redirects to a path, made whole."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from lbproxy.config.core import ClientSettings
 from lbproxy.http.absolute import absolute_url
-from lbproxy.http.exchange import Exchange
-from tests.support.exchanges import exchange, virtual_server
+from lbproxy.http.exchange import Client
+from tests.support.exchanges import client, exchange, virtual_server
 
 
-def asked(*, host: bytes | None = b"Example.com:99", server_port: int = 8080, **changes: bool) -> Exchange:
-    """Return a request for which ClientSettings has *changes*."""
-    switches: dict[str, Any] = dict(changes)
-    settings: dict[type, object] = {ClientSettings: replace(ClientSettings(), **switches)}
-    ex = exchange(server=virtual_server(".example.org", settings=settings))
-    ex.head.host, ex.client.server_port = host, server_port
-    return ex
+def listener(port: int, address: bytes = b"192.0.2.1") -> Client:
+    """Return a client that came in at *address* and *port*."""
+    ours = client()
+    ours.server_address, ours.server_port = address, port
+    return ours
 
 
-def test_a_path_gets_scheme_host_and_port() -> None:
-    """The host is what the client called us, the port the one it reached."""
-    assert absolute_url(asked(), b"/a?b") == b"http://example.com:8080/a?b"
+@pytest.mark.parametrize(
+    ("port", "settings", "url"),
+    [
+        (8080, ClientSettings(), b"http://example.com:8080/a"),
+        (80, ClientSettings(), b"http://example.com/a"),
+        (0, ClientSettings(), b"http://example.com/a"),
+        (8080, ClientSettings(port_in_redirect=False), b"http://example.com/a"),
+        (8080, ClientSettings(server_name_in_redirect=True), b"http://first.test:8080/a"),
+        (8080, ClientSettings(absolute_redirect=False), b"/a"),
+    ],
+)
+def test_a_path_gets_host_and_port(port: int, settings: ClientSettings, url: bytes) -> None:
+    """As the client called us unless configured otherwise; the port of a plain listener is left out."""
+    server = virtual_server("first.test", settings={ClientSettings: settings})
+    ex = exchange(server=server, peer=listener(port))
+    ex.head.host = b"Example.com:99"
+    assert absolute_url(ex, b"/a") == url
 
 
-@pytest.mark.parametrize("location", [b"http://other/", b"other", b""])
-def test_anything_but_a_path_stays(location: bytes) -> None:
-    """A URL is whole already."""
-    assert absolute_url(asked(), location) == location
+def test_a_url_is_left_alone() -> None:
+    """It is whole already."""
+    assert absolute_url(exchange(), b"https://x/") == b"https://x/"
 
 
-def test_switched_off_a_path_stays_a_path() -> None:
-    """absolute_redirect off."""
-    assert absolute_url(asked(absolute_redirect=False), b"/a") == b"/a"
-
-
-def test_the_port_is_left_out_where_it_says_nothing() -> None:
-    """Port 80, a unix socket, port_in_redirect off."""
-    for ex in (asked(server_port=80), asked(server_port=0), asked(port_in_redirect=False)):
-        assert absolute_url(ex, b"/a") == b"http://example.com/a"
-
-
-def test_the_server_s_own_name_on_request() -> None:
-    """server_name_in_redirect."""
-    assert absolute_url(asked(server_name_in_redirect=True), b"/") == b"http://example.org:8080/"
-
-
-@pytest.mark.parametrize(("address", "shown"), [(b"192.0.2.1", b"192.0.2.1"), (b"::1", b"[::1]")])
-def test_without_any_host_the_address_it_reached(address: bytes, shown: bytes) -> None:
-    """An HTTP/1.0 request need not name one."""
-    ex = asked(host=None)
-    ex.client.server_address = address
-    assert absolute_url(ex, b"/") == b"http://%b:8080/" % shown
-
-
-def test_the_host_of_an_absolute_target_counts() -> None:
-    """It overrides the Host field, and is there in HTTP/1.0 too."""
-    ex = exchange(b"http://example.com/a")
-    ex.head.host = None
-    assert absolute_url(ex, b"/b") == b"http://example.com:8080/b"
+@pytest.mark.parametrize(
+    ("address", "url"), [(b"192.0.2.1", b"http://192.0.2.1:8080/a"), (b"2001:db8::1", b"http://[2001:db8::1]:8080/a")]
+)
+def test_without_a_host_our_address_stands_in(address: bytes, url: bytes) -> None:
+    """An HTTP/1.0 client may not say how it called us."""
+    assert absolute_url(exchange(peer=listener(8080, address), version=10), b"/a") == url
