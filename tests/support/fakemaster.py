@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,6 @@ if __name__ == "__main__":
         supervise.START_TIMEOUT = 0.1
     elif mood == "stubborn":
         supervise.STOP_TIMEOUT = 0.1
-    master = Master(lambda: FakeCycle(path), lambda: sys.stdout.write("started\n"))
+    master = Master(lambda: FakeCycle(path), partial(print, "started"))
     master.open()
     sys.exit(master.run())
