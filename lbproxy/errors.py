@@ -199,8 +199,4 @@ class NoLivePeers(LbproxyError):
 
 
 class ClientGone(LbproxyError):
-    """The client closed its side or stood still; logged as 499 or 408, never the server's fault."""
-
-    def __init__(self, cause: str, status: int = 499) -> None:
-        super().__init__(cause)
-        self.cause, self.status = cause, status
+    """The client closed before it had its answer; logged as 499, and never the server's fault."""

@@ -250,6 +250,7 @@ class _Compiler:
             action=self._action(location),
             access_logs=self._once(logs, lambda: compiler.compile(logs) if compiler else (), ()),
             error_pages=self._once(pages, lambda: compile_error_pages(pages.pages, self._table), {}),
+            charset=compile_charset(location.settings(CharsetSettings)),
         )
 
     def _action(self, location: Location) -> Action | None:

@@ -83,7 +83,7 @@ IGNORED: Mapping[str, Context] = _table(
     # parameters of things that are refused themselves, so without effect alone
     (
         EVERY_LEVEL,
-        """addition_types auth_basic_user_file auth_delay auth_request_set charset_types override_charset
+        """addition_types auth_basic_user_file auth_delay auth_request_set override_charset
         image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen
         image_filter_transparency image_filter_webp_quality limit_conn_dry_run limit_conn_log_level
         limit_conn_status limit_req_dry_run limit_req_log_level limit_req_status mirror_request_body
@@ -174,7 +174,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
     # answers that are changed
     ((), "add_header add_header_inherit add_trailer add_trailer_inherit add_before_body add_after_body"),
     ((), "sub_filter xslt_stylesheet source_charset charset_map"),
-    (("off",), "charset expires userid image_filter gunzip concat"),
+    (("off",), "expires userid image_filter gunzip concat"),
     (("0",), "limit_rate slice"),
     # transports
     (("off",), "ssl http2 http2_push http3 spdy proxy_protocol client_body_in_file_only"),

@@ -59,7 +59,7 @@ class Listener(Channel):
             self._watching = False
             self.poller.unwatch(self)
 
-    def on_edge(self, events: int) -> None:
+    def on_edge(self, events: int) -> None:  # noqa: ARG002 - whatever it is, accept() will tell
         """Accept a batch."""
         for _ in range(_BATCH):
             if not self._watching:

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+from contextlib import suppress
 
 from lbproxy.errors import StreamClosed, StreamTimeout
 from lbproxy.net.readiness import MOST_READY_CALLS, Channel, Poller
@@ -139,10 +140,8 @@ class Stream(Channel):
     def abort(self) -> None:
         """Close with RST, so that the other side cannot take what it got for a complete message."""
         if not self.closed:
-            try:
+            with suppress(OSError):  # the other side was faster
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            except OSError:
-                pass  # the other side was faster
             self.close()
 
 

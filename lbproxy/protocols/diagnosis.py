@@ -9,6 +9,7 @@ HTTP request that comes to a uwsgi ``socket``.
 from __future__ import annotations
 
 import errno
+from collections.abc import Container
 from dataclasses import dataclass
 
 UWSGI_BUFFER_SIZE = 4096
@@ -54,25 +55,31 @@ def mend(failure: Failure) -> str:
     return ""
 
 
+_UNIX_MENDS = {
+    errno.ECONNREFUSED: "nobody listens on {path}: the file is left over from a node that has ended; start the node",
+    errno.ENOENT: "there is no {path}: is the node running, and is this its socket?",
+    errno.EACCES: "the worker's user may not write to {path}: give uWSGI chmod-socket = 660 and a group of that user",
+    errno.EAGAIN: "the listen queue of {path} is full, all workers of the node are busy: add processes, or raise its "
+                  "listen = 100 together with net.core.somaxconn",
+}
+_MENDS = {
+    errno.ECONNREFUSED: "nothing listens on {address}: is the node running, and on this port?",
+    errno.EHOSTUNREACH: "there is no way to {address}: is the address right?",
+    errno.ENETUNREACH: "there is no way to {address}: is the address right?",
+}
+_OWN_MENDS = {
+    errno.EMFILE: "no descriptors left: raise worker_rlimit_nofile",
+    errno.ENFILE: "the system has no descriptors left",
+}
+
+
 def _mend_connect(failure: Failure) -> str:
-    unix = failure.address.startswith("unix:")
-    path = failure.address.removeprefix("unix:")
     if failure.timeout is not None:
         return f"no answer to the connection request: is the host up and the port open? ({_directive(failure)})"
-    if failure.errno == errno.ECONNREFUSED:
-        if unix:
-            return f"nobody listens on {path}: the file is left over from a node that has ended; start the node"
-        return f"nothing listens on {failure.address}: is the node running, and on this port?"
-    if failure.errno == errno.ENOENT and unix:
-        return f"there is no {path}: is the node running, and is this its socket?"
-    if failure.errno in {errno.EACCES, errno.EPERM} and unix:
-        return f"the worker's user may not write to {path}: give uWSGI chmod-socket = 660 and a group of that user"
-    if failure.errno == errno.EAGAIN and unix:
-        return ("the listen queue of the socket is full: all uWSGI workers are busy; add processes, or raise its "
-                "listen = 100 together with net.core.somaxconn")
-    if failure.errno in {errno.EMFILE, errno.ENFILE}:
-        return "no descriptors left: raise worker_rlimit_nofile"
-    return ""
+    unix = failure.address.startswith("unix:")
+    mends = _OWN_MENDS | (_UNIX_MENDS if unix else _MENDS)
+    text = mends.get(failure.errno, "")
+    return text.format(address=failure.address, path=failure.address.removeprefix("unix:"))
 
 
 def _mend_timeout(failure: Failure) -> str:
@@ -89,8 +96,8 @@ def _mend_silence(failure: Failure) -> str:
         return ("closed without a byte: if this is the uwsgi port of uWSGI (socket = ...), use uwsgi_pass here, or "
                 "http-socket = ... there")
     if failure.request_size - 4 > UWSGI_BUFFER_SIZE:
-        return (f"the uwsgi packet has {failure.request_size - 4} octets and uWSGI takes {UWSGI_BUFFER_SIZE} unless told "
-                "otherwise: give it buffer-size = 32768")
+        return (f"the uwsgi packet has {failure.request_size - 4} octets and uWSGI takes {UWSGI_BUFFER_SIZE} unless "
+                "told otherwise: give it buffer-size = 32768")
     if failure.variables > UWSGI_MOST_VARIABLES:
         return f"the request has {failure.variables} variables and uWSGI takes at most {UWSGI_MOST_VARIABLES}"
     return "closed without a byte: if this port speaks HTTP (http-socket = ..., http = ...), use proxy_pass here"
@@ -103,8 +110,14 @@ def _directive(failure: Failure) -> str:
     return f"{prefix}_{kind}_timeout {failure.timeout:g}s has passed"
 
 
-def answered_http(status: int, content: bytes) -> str:
-    """Return a guess at why a uwsgi server answered *status*, whose body begins with *content*; mostly ""."""
-    if status == 400 and content[:1] == b"<":
-        return "an HTML page with 400 for a uwsgi packet: this port seems to speak HTTP, use proxy_pass"
+def speaks_http(status: int, names: Container[bytes]) -> str:
+    """
+    Return what to do when a uwsgi server's answer looks like one of an HTTP server that could not read the packet.
+
+    Args:
+        names: Of the answer's fields, lower case.  A WSGI application may not set Connection (PEP 3333), and most
+            HTTP servers set it when they refuse a request.
+    """
+    if status == 400 and b"connection" in names:
+        return "it answered 400 like an HTTP server that can't read uwsgi: use proxy_pass for this port"
     return ""

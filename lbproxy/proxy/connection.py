@@ -227,9 +227,9 @@ class Connection:
         """Note that the client went away before it had its answer."""
         ex.keep_alive = False
         if not ex.sent_fields:
-            ex.status = error.status if isinstance(error, ClientGone) else _ABANDONED
+            ex.status = _ABANDONED
         if isinstance(error, ClientGone):
-            self.log("info", f"{error.cause} while waiting for its answer")
+            self.log("info", f"{error} while waiting for its answer")
         else:
             self.log("info", f"{error.reason} while sending to client")
         if isinstance(error, StreamTimeout) or self.ends_by_close:

@@ -56,7 +56,18 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
         await conn.stream.send(octets + rest, conn.settings.send_timeout)
         surplus = False
     else:
-        surplus = await _relay(conn, inquiry, answer, attempt, octets, in_chunks if chunked else as_it_is, ahead)
+        relay = _new_relay(conn, inquiry, answer, in_chunks if chunked else as_it_is, ahead)
+        received = pooled.stream.bytes_in
+        try:
+            if inquiry.body_sent:
+                await relay.run(octets, rest)
+            else:
+                await inquiry.while_sending(pooled.stream, partial(relay.run, octets, rest))
+        finally:
+            inquiry.unwatch_client()
+            attempt.response_length = relay.length
+            attempt.bytes_received += pooled.stream.bytes_in - received
+        surplus = relay.surplus
     ex.completed = True
     return not surplus and head.keep_alive and inquiry.body_sent and protocol.keepalive
 
@@ -79,6 +90,8 @@ def _compose(conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: R
         ex.keep_alive = False
         conn.ends_by_close = True
     fields = framing + respond.connection_lines(conn, ex) + protocol.client_fields(ex, head)
+    if conn.route.charset is not None:
+        fields = conn.route.charset(fields)
     if protocol.adds_own(b"date", head):
         fields = respond.date_line() + fields
     if protocol.adds_own(b"server", head):
@@ -90,42 +103,21 @@ def _compose(conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: R
     return octets, chunked
 
 
-async def _relay(
-    conn: Connection,
-    inquiry: Inquiry,
-    answer: Answer,
-    attempt: Attempt,
-    octets: bytes,
-    framer: Framer,
-    ahead: int,
-) -> bool:
-    """Relay a body of which not all came with its head; return whether the server sent more than belongs to it."""
-    head, rest, pooled = answer
-    settings = inquiry.protocol.settings
+def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Framer, ahead: int) -> Relay:
+    """Return the relay for a body of which not all came with its head."""
+    head, settings = answer.head, inquiry.protocol.settings
     if b"x-accel-buffering" not in settings.ignore_headers and head.get(b"x-accel-buffering") == b"no":
         ahead = 0
-    decoder = decoder_for(head.framing)
-    relay = Relay(
-        pooled.stream,
+    return Relay(
+        answer.pooled.stream,
         conn.stream,
-        decoder,
+        decoder_for(head.framing),
         framer,
         ahead=ahead,
         read_timeout=settings.read_timeout,
         send_timeout=conn.settings.send_timeout,
         half_closed=inquiry.half_closed,
     )
-    received = pooled.stream.bytes_in
-    try:
-        if inquiry.body_sent:
-            await relay.run(octets, rest)
-        else:
-            await inquiry.while_sending(pooled.stream, partial(relay.run, octets, rest))
-    finally:
-        inquiry.unwatch_client()
-        attempt.response_length = relay.length
-        attempt.bytes_received += pooled.stream.bytes_in - received
-    return bool(decoder.surplus)
 
 
 async def _upgrade(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt) -> None:

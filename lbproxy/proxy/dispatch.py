@@ -132,5 +132,5 @@ class Dispatcher:
         elif said.body is None:
             return said.status
         else:
-            await send_answer(conn, ex, status, said.body, said.content_type)
+            await send_answer(conn, ex, status, said.body, content_type=said.content_type)
         return 0

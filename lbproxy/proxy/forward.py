@@ -16,6 +16,7 @@ import trio
 from lbproxy.balance.peer import Outcome
 from lbproxy.errors import NoLivePeers, UpstreamClosed, UpstreamError
 from lbproxy.http.exchange import Attempt
+from lbproxy.protocols.diagnosis import speaks_http
 from lbproxy.proxy.deliver import Answer, deliver
 from lbproxy.proxy.inquiry import Inquiry, Source
 from lbproxy.proxy.requestbody import Spool, spool
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from lbproxy.protocols.forwarding import UpstreamProtocol
     from lbproxy.proxy.connection import Connection
     from lbproxy.proxy.upstream import Upstream
+    from lbproxy.wire.http1 import ResponseHead
 
 _CONDITIONS = {status: f"http_{status}" for status in (500, 502, 503, 504, 403, 404, 429)}
 
@@ -65,7 +67,8 @@ class Forwarder:
         source, framing = await self._body(conn, ex)
         try:
             upstream = self.upstream or await self.find(self.protocol, ex)
-            return await Forwarding(self, conn, upstream, Inquiry(ex, conn.stream, self.protocol, framing, source)).run()
+            inquiry = Inquiry(ex, conn.stream, self.protocol, framing, source)
+            return await Forwarding(self, conn, upstream, inquiry).run()
         finally:
             if type(source) is Spool:
                 source.close()
@@ -145,6 +148,8 @@ class Forwarding:
         attempt.status = head.status
         attempt.header_time = trio.current_time() - attempt.started
         ex.response = head
+        if head.status == 400 and self._of.protocol.name == "uwsgi":
+            self._log_misunderstanding(peer, head)
         condition = _CONDITIONS.get(head.status)
         if condition is not None and condition in self._of.retry.conditions and self._may_retry(condition, sent=True):
             answer.pooled.stream.close()
@@ -215,6 +220,11 @@ class Forwarding:
     def _log_failure(self, error: UpstreamError, peer: Peer) -> None:
         message = f"{error.cause} ({error.hint})" if error.hint else error.cause
         self._conn.log("error", message, self._url(peer.name))
+
+    def _log_misunderstanding(self, peer: Peer, head: ResponseHead) -> None:
+        hint = speaks_http(head.status, {name for name, _ in head.fields()})
+        if hint:
+            self._conn.log("error", f"upstream seems to be no uwsgi server ({hint})", self._url(peer.name))
 
     def _url(self, name: bytes) -> bytes:
         """Return the address as the error log shows it: with the URI for HTTP, which is what went there."""

@@ -73,11 +73,16 @@ class Inquiry:
         half_closed: The client had ended its sending before; that it did so says nothing then.
     """
 
-    __slots__ = ("_client", "_framing", "_reader", "_request", "_settings", "_source", "_unsent", "body_sent", "exchange",
-                 "half_closed", "protocol")
+    __slots__ = ("_client", "_framing", "_reader", "_request", "_settings", "_source", "_unsent", "body_sent",
+                 "exchange", "half_closed", "protocol")
 
     def __init__(
-        self, exchange: Exchange, client: Stream, protocol: UpstreamProtocol, framing: Framing, source: Source
+        self,
+        exchange: Exchange,
+        client: Stream,
+        protocol: UpstreamProtocol,
+        framing: Framing,
+        source: Source,
     ) -> None:
         self.exchange, self._client = exchange, client
         self.protocol, self._settings = protocol, protocol.settings
@@ -214,8 +219,6 @@ class Inquiry:
             if server.readable and server.pending_input():
                 raise _AnsweredEarly
             return await body.read()
-        except StreamTimeout:
-            raise ClientGone("client timed out while sending its body", 408) from None
         except StreamError as error:
             raise ClientGone(error.reason) from None
         finally:

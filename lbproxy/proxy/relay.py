@@ -83,6 +83,11 @@ class Relay:
         self._pending: bytes | memoryview = b""
         self.length = 0
 
+    @property
+    def surplus(self) -> bool:
+        """Whether the server has sent more than belongs to the body; nothing of it goes on."""
+        return bool(self._decoder.surplus)
+
     async def run(self, head: bytes, first: bytes) -> None:
         """
         Send *head*, then the body, of which *first* has been read already.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from typing import IO, TYPE_CHECKING
 
-from lbproxy.errors import MalformedMessage, StreamClosed
+from lbproxy.errors import MalformedMessage, StreamClosed, StreamTimeout
 from lbproxy.wire.body import decoder_for
 
 if TYPE_CHECKING:
@@ -65,15 +65,18 @@ class RequestBody:
         Return the next decoded octets; b"" at the end of the body.
 
         Raises:
-            MalformedMessage: Its framing is wrong (400), or it is larger than allowed (413).
-            StreamError: The client closed (`StreamClosed`) or stood still (`StreamTimeout`).
+            MalformedMessage: Its framing is wrong (400), it is larger than allowed (413), or does not go on (408).
+            StreamClosed: The client closed.
         """
         if self.awaited:
             self.awaited = False
             await self._stream.send(_CONTINUE, self.timeout)
         payload = self.read_now()
         while not payload and not self.complete:
-            data = await self._stream.recv(self.timeout)
+            try:
+                data = await self._stream.recv(self.timeout)
+            except StreamTimeout:
+                raise MalformedMessage("client timed out in the middle of its body", 408) from None
             if not data:
                 raise StreamClosed("client prematurely closed connection")
             payload = self._take(data)

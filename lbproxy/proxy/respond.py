@@ -73,6 +73,7 @@ async def send_answer(
     ex: Exchange,
     status: int,
     body: bytes,
+    *,
     content_type: bytes = b"text/html",
     location: bytes | None = None,
 ) -> None:
@@ -92,6 +93,8 @@ async def send_answer(
         fields = body = b""
     else:
         fields = b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type, len(body))
+        if conn.route.charset is not None:
+            fields = conn.route.charset(fields)
     fields = server_line(settings) + date_line() + fields + connection_lines(conn, ex)
     if location is not None:
         fields += line(b"Location", _CONTROL.sub(_percent, location))

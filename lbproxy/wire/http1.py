@@ -158,8 +158,17 @@ def _read_request(match: re.Match[bytes], size: int) -> RequestHead:
     """Make the head from a *match* of one of the request patterns; raise for what it must not say."""
     line, method, target, minor, block = match.groups()
     head = RequestHead(line, method, target, 10 if minor == b"0" else 11, block, size=size)
+    found = _by_name(_REQUEST_FIELDS.findall(match.string, match.end(1), match.end(5)))
+    _check_target(head, found.pop(b"host", None))
+    if found:
+        _read_request_fields(head, found)
+    return head
+
+
+def _by_name(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the values of *pairs* by lower-case name, lists joined; refuse repeats of what is no list."""
     found: dict[bytes, bytes] = {}
-    for name, value in _REQUEST_FIELDS.findall(match.string, match.end(1), match.end(5)):
+    for name, value in pairs:
         key, text = name.lower(), value.rstrip(grammar.OWS)
         if key not in found:
             found[key] = text
@@ -167,10 +176,7 @@ def _read_request(match: re.Match[bytes], size: int) -> RequestHead:
             found[key] += b", " + text
         else:
             raise MalformedMessage(f"repeated field {key.decode()}")
-    _check_target(head, found.pop(b"host", None))
-    if found:
-        _read_request_fields(head, found)
-    return head
+    return found
 
 
 def _check_target(head: RequestHead, host: bytes | None) -> None:
@@ -291,21 +297,16 @@ def read_response_fields(head: ResponseHead, method: bytes, version: int) -> Non
     Raises:
         MalformedMessage: The fields do not have exactly one reading.
     """
-    lengths: list[bytes] = []
-    codings: list[bytes] = []
-    connection: list[bytes] = []
-    upgrade: list[bytes] = []
-    lists = {b"content-length": lengths, b"transfer-encoding": codings, b"connection": connection,
-             b"upgrade": upgrade}
-    for name, value in _RESPONSE_FIELDS.findall(b"\n" + head.block):
-        lists[name.lower()].append(value.rstrip(grammar.OWS))
     try:
-        head.framing = response_framing(method, head.status, version, lengths, codings)
-        if lengths:
-            head.content_length = b"%d" % parse_length(lengths[0])
+        found = _by_name(_RESPONSE_FIELDS.findall(b"\n" + head.block))
+        length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
+        head.framing = response_framing(method, head.status, version, _one(length), _one(coding))
+        if length is not None:
+            head.content_length = b"%d" % parse_length(length)
     except MalformedMessage as error:
         raise MalformedMessage(error.reason, 502) from error
-    if connection:
-        read_connection(head, b", ".join(connection), b", ".join(upgrade) or None)
+    connection = found.get(b"connection")
+    if connection is not None:
+        read_connection(head, connection, found.get(b"upgrade"))
     if head.framing == UNTIL_CLOSE:
         head.keep_alive = False

@@ -28,6 +28,7 @@ PONG = b"\x64\x00\x00\x01"
 
 _HEADER = struct.Struct("<BHB")
 _LENGTH = struct.Struct("<H")
+_LENGTHS = tuple(_LENGTH.pack(length) for length in range(512))  # of most values; packing each anew costs more
 _CGI_HEAD = re.compile(rb"(" + grammar.field_lines(grammar.TOKEN) + rb")\r\n")
 _NAME_START = re.compile(grammar.TOKEN)
 _CGI_STATUS = re.compile(rb"([1-9][0-9]{2})(?:[ \t]++(.*+))?+")
@@ -39,7 +40,8 @@ def encode_packet(params: Sequence[Param], modifier1: int = 0, modifier2: int = 
 
     Args:
         params: (name, value) pairs, sent in this order; names are not empty.
-        modifier1, modifier2: Request kind, 0-255; 0 is WSGI.
+        modifier1: Request kind, 0-255; 0 is WSGI.
+        modifier2: Its variant, 0-255.
 
     Raises:
         MalformedMessage: The entries exceed 65535 octets, which no length field can tell (answer 431).
@@ -49,21 +51,28 @@ def encode_packet(params: Sequence[Param], modifier1: int = 0, modifier2: int = 
 
 def encode_name(name: bytes) -> bytes:
     """Return *name* as `encode_entries` wants it; raises MalformedMessage (431) if it is over 65535 octets."""
-    try:
-        return len(name).to_bytes(2, "little") + name
-    except OverflowError:
-        raise MalformedMessage("name of a uwsgi variable over 65535 octets", status=431) from None
+    return _length(name) + name
 
 
 def encode_entries(entries: Sequence[Param], modifier1: int = 0, modifier2: int = 0) -> bytes:
     """Do what `encode_packet` does, for names that `encode_name` has made once for many packets."""
+    parts: list[bytes] = []
     try:
-        packed = b"".join([name + len(value).to_bytes(2, "little") + value for name, value in entries])
-    except OverflowError:
-        raise MalformedMessage("uwsgi variable over 65535 octets", status=431) from None
+        for name, value in entries:
+            parts += (name, _LENGTHS[len(value)], value)
+    except IndexError:
+        parts = [part for name, value in entries for part in (name, _length(value), value)]
+    packed = b"".join(parts)
     if len(packed) > MAX_PACKET:
         raise MalformedMessage(f"uwsgi packet of {len(packed)} octets, limit 65535", status=431)
     return _HEADER.pack(modifier1, len(packed), modifier2) + packed
+
+
+def _length(string: bytes) -> bytes:
+    """Return the length of *string* as it stands in a packet."""
+    if len(string) > MAX_PACKET:
+        raise MalformedMessage(f"uwsgi variable of {len(string)} octets, limit 65535", status=431)
+    return _LENGTH.pack(len(string))
 
 
 def decode_packet(buf: bytes) -> tuple[list[Param], int, int, int] | None:

@@ -1,0 +1,50 @@
+"""Texts get the configured charset, everything else is left alone."""
+
+import pytest
+
+from lbproxy.errors import ConfigErrors
+from lbproxy.http.charset import CharsetSettings, compile_charset
+from tests.support.loading import load_text
+
+
+def named(block: bytes, charset: str = "utf-8", types: tuple[str, ...] | None = None) -> bytes:
+    """Return *block* with the charset."""
+    settings = CharsetSettings(charset=charset) if types is None else CharsetSettings(charset=charset, types=types)
+    name = compile_charset(settings)
+    assert name is not None
+    return name(block)
+
+
+@pytest.mark.parametrize("media_type", [b"text/html", b"text/plain", b"TEXT/XML", b"application/javascript"])
+def test_texts_get_it(media_type: bytes) -> None:
+    block = b"X: 1\r\nContent-Type: " + media_type + b"\r\nY: 2\r\n"
+    assert named(block) == b"X: 1\r\nContent-Type: " + media_type + b"; charset=utf-8\r\nY: 2\r\n"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"Content-Type: image/png\r\n",
+        b"Content-Type: text/html; charset=koi8-r\r\n",
+        b"Content-Type: application/json\r\n",
+        b"X-Content-Type: text/html\r\n",
+        b"",
+    ],
+)
+def test_other_answers_are_left_alone(block: bytes) -> None:
+    assert named(block) == block
+
+
+def test_types_can_be_chosen() -> None:
+    """text/html is always among them, and * means all."""
+    assert named(b"Content-Type: application/json\r\n", types=("text/html", "application/json")).endswith(b"=utf-8\r\n")
+    assert named(b"content-type: image/png\r\n", types=("*",)) == b"content-type: image/png; charset=utf-8\r\n"
+
+
+def test_off_means_nothing_to_do() -> None:
+    assert compile_charset(CharsetSettings(charset="")) is None
+
+
+def test_a_name_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigErrors, match='invalid charset "utf 8"'):
+        load_text('server { charset "utf 8"; location / { return 200 ok; } }')
