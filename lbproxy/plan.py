@@ -19,8 +19,8 @@ from lbproxy.balance.settings import BalanceSettings
 from lbproxy.config.addresses import Resolver
 from lbproxy.config.blocks import Environment, Grammar, in_order, read_config
 from lbproxy.config.core import CORE_SETTINGS, ClientSettings
+from lbproxy.config.lexer import Unbalanced
 from lbproxy.config.model import Config, Location, VirtualServer
-from lbproxy.config.parser import UnbalancedBraces
 from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, LogCompiler
 from lbproxy.http.charset import CharsetSettings, compile_charset
@@ -133,7 +133,7 @@ def load(source: Source, environment: Environment, constants: Constants) -> Plan
         ConfigErrors: Every mistake, in the order of the text.
     """
     config, errors = read_config(source, GRAMMAR, environment)
-    if any(isinstance(error, UnbalancedBraces) for error in errors):
+    if any(isinstance(error, Unbalanced) for error in errors):
         raise ConfigErrors(errors)  # much stands where it was not meant to stand
     plan, more = _Compiler(config, environment.resolve, constants).compile()
     if errors or more:

@@ -55,6 +55,8 @@ def parse_endpoint(text: str, lowest_port: int = 1) -> Endpoint:
     """
     if text.startswith("unix:"):
         return Endpoint(path=_unix_path(text[5:]))
+    if "/" in text:
+        raise ValueError("invalid host")
     if text.startswith("["):
         literal, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -63,7 +65,7 @@ def parse_endpoint(text: str, lowest_port: int = 1) -> Endpoint:
     host, colon, port = text.partition(":")
     if not host:
         raise ValueError("no host")
-    if re.search(r"[\s/\[\]]", host):
+    if re.search(r"[\s\[\]]", host):
         raise ValueError("invalid host")
     return Endpoint(host, port_number(port, lowest_port) if colon else None)
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from lbproxy.config.forms import read_tree
+from lbproxy.config.lexer import Unbalanced
 from lbproxy.config.model import Config, UpstreamConf
-from lbproxy.config.parser import Directive, UnbalancedBraces
+from lbproxy.config.parser import Directive
 from lbproxy.config.reader import BlockReader, Contents, Environment
 from lbproxy.config.servers import compile_server, finish_servers
 from lbproxy.config.settings import Context, TypeMap, defaults, inherited, rows
@@ -42,7 +43,7 @@ def read_config(
     """Return the best reading of *source*, and every mistake in the order of the text."""
     directives, reading = read_tree(source, environment.include)
     config, errors = _compile(directives, grammar, environment)
-    if any(isinstance(error, UnbalancedBraces) for error in reading.errors):
+    if any(isinstance(error, Unbalanced) for error in reading.errors):
         errors = []  # what follows a wrong brace stands in the wrong block, and most of it would be refused
     return config, in_order([*reading.errors, *errors])
 

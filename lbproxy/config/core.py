@@ -7,6 +7,7 @@ seconds, sizes octets.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lbproxy.config.parser import Argument, Directive
@@ -28,7 +29,7 @@ from lbproxy.config.values import (
     size,
     text,
 )
-from lbproxy.errors import InvalidValue
+from lbproxy.errors import ConfigSyntaxError
 
 LEVELS = ("emerg", "alert", "crit", "error", "warn", "notice", "info", "debug")
 """The levels of the error log, the gravest first."""
@@ -87,13 +88,12 @@ class MainSettings:
 
 def _buffers(directive: Directive) -> tuple[int, int]:
     """``name number size``: how many, and octets of each."""
-    count = number(directive.args[0])
-    if not count:
-        raise Misfit('"{directive}" directive invalid value', directive.args[0])
-    octets = size(directive.args[1])
-    if not octets:
-        raise Misfit('"{directive}" directive invalid value', directive.args[1])
-    return count, octets
+    count, octets = directive.args
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", count.text):
+        raise Misfit('"{directive}" directive invalid value', count)
+    if not size(octets):
+        raise Misfit('"{directive}" directive invalid value', octets)
+    return int(count.text), size(octets)
 
 
 def _keepalive_timeout(directive: Directive) -> tuple[float, float | None]:
@@ -178,9 +178,9 @@ def _types(directive: Directive) -> Types:
     """Return a ``types`` block as (extension, media type) pairs."""
     pairs = []
     for entry in directive.block or ():
-        if entry.block is not None or not entry.args:
-            message = 'invalid number of arguments in "types" directive'
-            raise InvalidValue(message, entry.position, "a line is: type extension ...;")
+        if entry.block is not None:
+            message = f'directive "{entry.name}" is not terminated by ";"'
+            raise ConfigSyntaxError(message, entry.position, "a line is: type extension ...;")
         pairs += [(extension.lower(), entry.name) for extension in entry.texts]
     return tuple(pairs)
 

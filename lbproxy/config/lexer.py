@@ -22,6 +22,10 @@ from typing import NamedTuple
 from lbproxy.errors import ConfigError, ConfigSyntaxError, Position, Source
 
 
+class Unbalanced(ConfigSyntaxError):
+    """A brace or a quote without its partner: what follows was read in the wrong block, or not at all."""
+
+
 class Kind(enum.Enum):
     """What a token is."""
 
@@ -89,7 +93,7 @@ def tokens(source: Source, errors: list[ConfigError]) -> Iterator[Token]:
             return
         if kind == "unclosed":
             message = 'unexpected end of file, expecting ";" or "}"'
-            errors.append(ConfigSyntaxError(message, position, f"the quote {match[kind]} is never closed"))
+            errors.append(Unbalanced(message, position, f"the quote {match[kind]} is never closed"))
             yield Token(Kind.END, "", position)
             return
         if kind == "mark":

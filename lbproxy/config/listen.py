@@ -13,7 +13,7 @@ from lbproxy.config.model import Address, ServerName
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.regex import compile_regex
 from lbproxy.config.values import flag, size
-from lbproxy.errors import InvalidValue, Position, WrongContext
+from lbproxy.errors import InvalidValue, Position
 
 DEFAULT_PORT = 80
 
@@ -102,7 +102,7 @@ def _apply(listen: Listen, arg: Argument) -> None:
         listen.options["reuseport"] = True
     elif name == "backlog" and equals:
         if not value.isdecimal() or not 0 < int(value) < 1 << 31:
-            raise InvalidValue(f'invalid backlog "{value}"', arg.position)
+            raise InvalidValue(f'invalid backlog "{arg.text}"', arg.position)
         listen.options["backlog"] = int(value)
     elif name in ("rcvbuf", "sndbuf") and equals:
         listen.options[name] = _octets(name, value, arg)
@@ -116,7 +116,7 @@ def _octets(name: str, value: str, arg: Argument) -> int:
     try:
         return size(Argument(value, arg.position))
     except InvalidValue as error:
-        raise InvalidValue(f'invalid {name} "{value}"', arg.position, error.hint) from None
+        raise InvalidValue(f'invalid {name} "{arg.text}"', arg.position, error.hint) from None
 
 
 def parse_server_name(arg: Argument, hostname: str) -> ServerName:
@@ -137,14 +137,13 @@ def parse_server_name(arg: Argument, hostname: str) -> ServerName:
     labels = text.split(".")
     if (text.startswith("*") and (len(text) < 3 or labels[0] != "*")) or text == ".":
         raise InvalidValue(f'server name "{text}" is invalid', arg.position)
-    inner = text.removeprefix("*.") if text.startswith("*.") else text.removesuffix(".*")
-    if "*" in inner or ".." in text:
-        raise InvalidValue(f'invalid server name or wildcard "{text}"', arg.position, _wildcard_hint(text))
-    if "/" in text:
-        hint = "a name has neither a scheme nor a path"
-        raise WrongContext(f'server name "{text}" has suspicious symbols', arg.position, hint)
     return ServerName(text=text.lower())
 
 
-def _wildcard_hint(text: str) -> str:
-    return 'a "*" stands for whole labels at the beginning or the end' if "*" in text else ""
+def is_hashable(name: ServerName) -> bool:
+    """Return whether requests can be told apart by *name* (src/core/ngx_hash.c:ngx_hash_add_key)."""
+    if name.regex is not None:
+        return True
+    text = name.text
+    inner = text.removeprefix("*.") if text.startswith("*.") else text.removesuffix(".*")
+    return "*" not in inner and ".." not in text

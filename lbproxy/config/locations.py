@@ -31,8 +31,7 @@ def compile_locations(
         with reader.catching():
             location = _compile(reader, directive, base, parent)
             found.append(location)
-    _check_duplicates(reader, found)
-    return tuple(found)
+    return _without_duplicates(reader, found)
 
 
 def _compile(
@@ -105,16 +104,21 @@ def _check_nesting(kind: MatchKind, pattern: str, argument: Argument, parent: Lo
         raise WrongContext(message, argument.position, hint)
 
 
-def _check_duplicates(reader: BlockReader, locations: Sequence[Location]) -> None:
-    """Refuse two exact or two prefix locations of the same text; of two named ones the first is used."""
+def _without_duplicates(reader: BlockReader, locations: Sequence[Location]) -> tuple[Location, ...]:
+    """Refuse two exact or two prefix locations of the same text; of named ones keep the first, with a warning."""
     seen: dict[tuple[str, str], Location] = {}
+    kept: list[Location] = []
     for location in locations:
-        if location.kind in _REGEX_KINDS:
-            continue
-        group = "prefix" if location.kind is MatchKind.PREFIX_FINAL else location.kind.name.lower()
+        group = "^~" if location.kind is MatchKind.PREFIX else location.kind.value
         first = seen.setdefault((group, location.pattern), location)
-        if first is location:
+        if first is location or location.kind in _REGEX_KINDS:
+            kept.append(location)
+            continue
+        message = f'duplicate location "{location.pattern}"'
+        if location.kind is MatchKind.NAMED:
+            reader.warn(f"{message}, ignored", location.position)
             continue
         with reader.catching():
             hint = f"the first one is in line {first.position.line} of {first.position.source.name}"
-            raise WrongContext(f'duplicate location "{location.pattern}"', location.position, hint)
+            raise WrongContext(message, location.position, hint)
+    return tuple(kept)

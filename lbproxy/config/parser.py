@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lbproxy.config.lexer import Kind, Token, tokens
+from lbproxy.config.lexer import Kind, Token, Unbalanced, tokens
 from lbproxy.errors import ConfigError, ConfigErrors, ConfigSyntaxError, InvalidValue, Position, Source
 
 Includer = Callable[[str, Source], Sequence[Source]]
@@ -50,10 +50,6 @@ class Directive:
     def texts(self) -> tuple[str, ...]:
         """The arguments' texts."""
         return tuple(arg.text for arg in self.args)
-
-
-class UnbalancedBraces(ConfigSyntaxError):
-    """A brace too many or too few: what follows was read in the wrong block."""
 
 
 @dataclass(slots=True)
@@ -158,7 +154,7 @@ class _Builder:
         self.reading.errors.append(ConfigSyntaxError(message, position, hint))
 
     def _unbalanced(self, message: str, position: Position, hint: str = "") -> None:
-        self.reading.errors.append(UnbalancedBraces(message, position, hint))
+        self.reading.errors.append(Unbalanced(message, position, hint))
 
     def _add(self, block: tuple[Directive, ...] | None, head: list[Argument]) -> None:
         """Make a directive of *head* in the innermost block."""

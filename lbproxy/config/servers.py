@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lbproxy.config.listen import Listen, default_listen, parse_listen, parse_server_name
+from lbproxy.config.listen import Listen, default_listen, is_hashable, parse_listen, parse_server_name
 from lbproxy.config.locations import compile_locations
 from lbproxy.config.model import Address, Listener, Location, MatchKind, ServerName, VirtualServer
 from lbproxy.config.parser import Directive
 from lbproxy.config.reader import BlockReader, Environment
 from lbproxy.config.settings import Context, TypeMap, inherited
-from lbproxy.errors import Position, WrongContext
+from lbproxy.errors import InvalidValue, Position, WrongContext
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +23,7 @@ class Draft:
     """A server before it is known where it is the default."""
 
     listens: list[Listen]
-    names: tuple[ServerName, ...]
+    names: list[tuple[ServerName, Position]]
     root: Location
     position: Position
 
@@ -50,11 +50,14 @@ def compile_server(
             listens.append(parse_listen(line, environment.resolve))
     if not contents.named("listen"):
         listens.append(default_listen(directive.position, environment.default_port))
-    names: list[ServerName] = []
+    names: list[tuple[ServerName, Position]] = []
     for line in contents.named("server_name"):
         for arg in line.args:
             with reader.catching():
-                names.append(parse_server_name(arg, environment.hostname))
+                name = parse_server_name(arg, environment.hostname)
+                if "/" in name.text and name.regex is None:
+                    reader.warn(f'server name "{name.text}" has suspicious symbols', arg.position)
+                names.append((name, arg.position))
     root = Location(
         kind=MatchKind.PREFIX,
         pattern="",
@@ -63,7 +66,7 @@ def compile_server(
         position=directive.position,
         merged=contents.merged,
     )
-    return Draft(listens, tuple(names) or (ServerName(text=""),), root, directive.position)
+    return Draft(listens, names or [(ServerName(text=""), directive.position)], root, directive.position)
 
 
 def finish_servers(
@@ -77,7 +80,8 @@ def finish_servers(
                 with reader.catching():
                     _join(sockets, address, draft, listen)
     for address, socket in sockets.items():
-        _warn_of_equal_names(reader, address, socket)
+        if len(socket.servers) > 1:
+            _check_names(reader, address, socket)
     listeners = tuple(
         Listener(address=address, position=socket.position, **socket.options)
         for address, socket in sockets.items()
@@ -111,22 +115,24 @@ def _server(draft: Draft, sockets: dict[Address, _Socket]) -> VirtualServer:
         listens.append((address, draft is (socket.default or socket.servers[0])))
     return VirtualServer(
         listens=tuple(listens),
-        names=draft.names,
+        names=tuple(name for name, _position in draft.names),
         root=draft.root,
         position=draft.position,
         merged=draft.root.merged,
     )
 
 
-def _warn_of_equal_names(reader: BlockReader, address: Address, socket: _Socket) -> None:
-    """Say which names can never be reached on *address* because an earlier server has them."""
-    if len(socket.servers) == 1:
-        return
+def _check_names(reader: BlockReader, address: Address, socket: _Socket) -> None:
+    """Refuse names that can't tell servers on *address* apart; warn of those that an earlier server has."""
     seen: set[str] = set()
-    for draft in socket.servers:
-        for name in draft.names:
-            if name.regex is not None:
-                continue
-            if name.text in seen:
-                reader.warn(f'conflicting server name "{name.text}" on {address}, ignored', draft.position)
-            seen.add(name.text)
+    for name, position in (named for draft in socket.servers for named in draft.names):
+        if name.regex is not None:
+            continue
+        if name.text in seen:
+            reader.warn(f'conflicting server name "{name.text}" on {address}, ignored', position)
+        seen.add(name.text)
+        if not is_hashable(name):
+            with reader.catching():
+                message = f'invalid server name or wildcard "{name.text}" on {address}'
+                hint = 'a "*" stands for whole labels at the beginning or the end'
+                raise InvalidValue(message, position, hint if "*" in name.text else "")

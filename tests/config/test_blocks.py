@@ -114,6 +114,12 @@ def test_behind_a_wrong_brace_only_the_braces_are_judged() -> None:
     assert found.startswith('unexpected end of file, expecting "}"')
 
 
+def test_behind_an_open_quote_nothing_is_judged() -> None:
+    """It swallowed what would be missing."""
+    (found,) = mistakes('server { server_name "a; }')
+    assert found.endswith('(the quote " is never closed)')
+
+
 def test_an_error_shows_the_line_and_a_caret() -> None:
     """Under the first character of what is wrong."""
     with pytest.raises(ConfigErrors) as caught:

@@ -78,7 +78,8 @@ def test_pool_settings_are_those_of_the_upstream() -> None:
         ("keepalive_timeout 1 x;", '"keepalive_timeout" directive invalid value'),
         ("upstream b { server localhost; keepalive 4 global; }", 'invalid parameter "global"'),
         ("server_tokens no;", 'invalid value "no"'),
-        ("types { text/html; }", 'invalid number of arguments in "types" directive'),
+        ("large_client_header_buffers x 8k;", '"large_client_header_buffers" directive invalid value'),
+        ("types { a/b { } }", 'directive "a/b" is not terminated by ";"'),
     ],
 )
 def test_values_that_do_not_fit(text: str, message: str) -> None:

@@ -68,7 +68,6 @@ def test_locations_nest_and_keep_their_own_scripts() -> None:
         ("location ~ ( { }", 'regex "(" is invalid: missing ), unterminated subpattern'),
         ("location /a { } location ^~ /a { }", 'duplicate location "/a"'),
         ("location = /a { } location =/a { }", 'duplicate location "/a"'),
-        ("location @a { } location @a { }", 'duplicate location "@a"'),
         ("location /a { location /ab { } location /ab { } }", 'duplicate location "/ab"'),
     ],
 )
@@ -76,6 +75,13 @@ def test_mistakes(text: str, message: str) -> None:
     """In nginx's words."""
     (found,) = mistakes(f"server {{ {text} }}")
     assert found.startswith(f"{message} in site.conf:1:")
+
+
+def test_of_two_named_locations_the_first_is_used() -> None:
+    """nginx says nothing; lbproxy warns."""
+    config = load("server { location @a { return 1; } location @a { return 2; } }")
+    assert [one.script[0].texts for one in config.servers[0].root.locations] == [("1",)]
+    assert config.warnings == ('duplicate location "@a", ignored in site.conf:1:36',)
 
 
 def test_what_differs_is_no_duplicate() -> None:

@@ -49,7 +49,26 @@ def test_equal_names_on_one_socket_deserve_a_warning() -> None:
     config = load(
         "server { listen 80; server_name a; }\nserver { listen 80; listen 81; server_name a ~a ~a; }"
     )
-    assert config.warnings == ('conflicting server name "a" on 0.0.0.0:80, ignored in site.conf:2:1',)
+    assert config.warnings == ('conflicting server name "a" on 0.0.0.0:80, ignored in site.conf:2:44',)
+
+
+def test_names_that_tell_nothing_are_refused_where_it_matters() -> None:
+    """Where several servers share a socket, as in nginx."""
+    assert mistakes("server { server_name a.*.b; }") == []
+    assert mistakes("server { server_name a.*.b; }\nserver { server_name a..b; }") == [
+        (
+            'invalid server name or wildcard "a.*.b" on 0.0.0.0:80 in site.conf:1:22'
+            ' (a "*" stands for whole labels at the beginning or the end)'
+        ),
+        'invalid server name or wildcard "a..b" on 0.0.0.0:80 in site.conf:2:22',
+    ]
+
+
+def test_a_url_as_a_name_deserves_a_warning() -> None:
+    """No request can ever reach it, but nginx takes it."""
+    assert load("server { server_name http://a; }").warnings == (
+        'server name "http://a" has suspicious symbols in site.conf:1:22',
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_the_old_hash_module_is_understood() -> None:
     [
         ("server nosuch:80;", 'host not found in upstream "nosuch:80"'),
         ("server localhost:x;", 'invalid port in upstream "localhost:x"'),
-        ("server http://localhost/;", 'invalid port in upstream "http://localhost/"'),
+        ("server http://localhost/;", 'invalid host in upstream "http://localhost/"'),
         ("server localhost weight=0;", 'invalid parameter "weight=0"'),
         ("server localhost weight;", 'invalid parameter "weight"'),
         ("server localhost max_fails=-1;", 'invalid parameter "max_fails=-1"'),
