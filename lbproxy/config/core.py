@@ -140,8 +140,6 @@ class ClientSettings:
     lingering_close: str = setting("lingering_close", choice("off", "on", "always"), "on")
     lingering_time: float = setting("lingering_time", duration, 30.0)
     lingering_timeout: float = setting("lingering_timeout", duration, 5.0)
-    reset_timedout_connection: bool = setting("reset_timedout_connection", flag, False)
-    tcp_nodelay: bool = setting("tcp_nodelay", flag, True)
     absolute_redirect: bool = setting("absolute_redirect", flag, True)
     port_in_redirect: bool = setting("port_in_redirect", flag, True)
     server_name_in_redirect: bool = setting("server_name_in_redirect", flag, False)

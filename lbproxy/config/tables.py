@@ -48,10 +48,11 @@ IGNORED: Mapping[str, Context] = _table(
     # how octets get in and out
     (
         EVERY_LEVEL,
-        """sendfile sendfile_max_chunk tcp_nopush aio aio_write directio directio_alignment output_buffers
-        postpone_output read_ahead send_lowat subrequest_output_buffer_size msie_padding msie_refresh
-        keepalive_disable keepalive_min_timeout client_body_in_single_buffer client_body_temp_path
-        limit_rate_after max_ranges postpone_gzipping""",
+        """sendfile sendfile_max_chunk tcp_nodelay tcp_nopush reset_timedout_connection aio aio_write
+        directio directio_alignment output_buffers postpone_output read_ahead send_lowat
+        subrequest_output_buffer_size msie_padding msie_refresh keepalive_disable
+        keepalive_min_timeout client_body_in_single_buffer client_body_temp_path limit_rate_after
+        max_ranges postpone_gzipping""",
     ),
     (HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),
     # sizes of hash tables

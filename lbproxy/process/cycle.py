@@ -63,7 +63,13 @@ def read_plan(options: Options) -> Plan:
         OSError: The file can't be read, or the prefix not be entered.
     """
     os.chdir(options.prefix)
-    return load(options.source(), Environment(FileIncluder(options.prefix), resolve), _constants())
+    environment = Environment(
+        include=FileIncluder(options.prefix),
+        resolve=resolve,
+        default_port=80 if os.geteuid() == 0 else 8000,
+        hostname=socket.gethostname(),
+    )
+    return load(options.source(), environment, _constants())
 
 
 def _constants() -> Constants:

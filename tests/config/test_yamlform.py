@@ -19,7 +19,7 @@ upstream backend:
 server:
   - listen: [80, "[::]:80"]
     server_name: a.test "b.test"
-    tcp_nodelay: true
+    chunked_transfer_encoding: true
     location /:
       proxy_pass: http://backend
       proxy_set_header:
@@ -36,7 +36,7 @@ worker_processes auto;
 daemon off;
 upstream backend { ip_hash; server 10.0.0.1:8000 weight=2; server 10.0.0.2:8000; }
 server {
-    listen 80; listen [::]:80; server_name a.test "b.test"; tcp_nodelay on;
+    listen 80; listen [::]:80; server_name a.test "b.test"; chunked_transfer_encoding on;
     location / {
         proxy_pass http://backend;
         proxy_set_header Host $host;
