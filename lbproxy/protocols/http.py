@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import ClassVar
 
 from lbproxy.config.model import Location, MatchKind
@@ -111,7 +112,7 @@ class HttpProtocol:
         self.set_body = settings.set_body.bind(table) if settings.set_body else None
         self.passed = frozenset({b"server", b"date"}.intersection(settings.pass_header))
         self.target = destination.compile(table)
-        self.encode_request = self._encoder(_compile_uri(location, destination, self.target), table)
+        self.encode_request = self._encoder(location, destination, table)
         self._visible = compile_hiding(settings, _HIDDEN)
         self._redirects = compile_redirects(settings.redirects, destination.target, location.pattern, table)
 
@@ -128,19 +129,15 @@ class HttpProtocol:
         """See `UpstreamProtocol`; what is passed on is not made up where the server had none, as in nginx."""
         return name not in self.passed
 
-    def _host(self) -> FieldsOf | bytes:
-        destination, target_of = self.settings.destination, self.target
-        assert destination is not None
-        return destination.target.host_field if destination.target else lambda ex: target_of(ex).host_field
-
     def _encoder(
-        self, uri_of: Callable[[Exchange], bytes], table: VariableTable
+        self, location: Location, destination: Pass, table: VariableTable
     ) -> Callable[[Exchange, Framing], bytes]:
         settings = self.settings
         names = {rule.name.lower() for rule in settings.set_header}
         rules = [rule for rule in settings.set_header if rule.name.lower() not in _FRAMING_FIELDS]
         version = f" HTTP/{settings.http_version}\r\n".encode()
-        lead_of = _compile_fields(version, rules, None if b"host" in names else self._host(), table)
+        uri_of = _compile_uri(location, destination, self.target)
+        lead_of = _compile_fields(version, rules, destination.target, table)
         upgrades = settings.http_version == "1.1" and not names & {b"connection", b"upgrade"}
         # a look-alike with underscores would be the same variable to an application
         look_alikes = [name.replace(b"-", b"_") for name in names]
@@ -221,35 +218,35 @@ def _escaped(ex: Exchange, path: bytes) -> bytes:
 
 
 def _compile_fields(
-    lead: bytes, rules: Sequence[SetField], host: FieldsOf | bytes | None, table: VariableTable
+    lead: bytes, rules: Sequence[SetField], target: Target | None, table: VariableTable
 ) -> FieldsOf:
     """
-    Return what makes *lead*, the configured fields in order and, unless None, a Host field with *host*.
+    Return what makes *lead*, the configured fields in order and, unless it is among them, Host behind them.
 
-    Values can't leave their line, whatever a decoded variable brings; h2c is never asked for.
+    Args:
+        target: Whose name Host is; None: that of the request, in `Exchange.upstream_name`.
     """
     pieces: list[tuple[bytes, bytes, FieldsOf]] = []  # constant octets, then a name and what makes its value
     for rule in rules:
         value = rule.value.constant
         if value is None:
-            value_of = rule.value.bind(table)
-            filtered = _no_h2c(value_of) if rule.name.lower() == b"upgrade" else value_of
-            pieces.append((lead, rule.name, filtered))
+            pieces.append((lead, rule.name, _guarded(rule.name, rule.value.bind(table))))
             lead = b""
         elif value:
             lead += fields.line(rule.name, value)
-    if isinstance(host, bytes):
-        lead += fields.line(b"Host", host)
-    elif host is not None:
-        pieces.append((lead, b"Host", host))
-        lead = b""
+    if not any(rule.name.lower() == b"host" for rule in rules):
+        if target is None:
+            pieces.append((lead, b"Host", _upstream_name))
+            lead = b""
+        else:
+            lead += fields.line(b"Host", target.host_field)
     if not pieces:
         return lambda _: lead
 
     def make(ex: Exchange) -> bytes:
         made = []
         for constant, name, value_of in pieces:
-            value = value_of(ex).translate(_BREAKS)
+            value = value_of(ex).translate(_BREAKS)  # it can't leave its line, whatever was decoded into it
             made.append(b"%b%b: %b\r\n" % (constant, name, value) if value else constant)
         made.append(lead)
         return b"".join(made)
@@ -257,9 +254,15 @@ def _compile_fields(
     return make
 
 
-def _no_h2c(value_of: FieldsOf) -> FieldsOf:
-    def filtered(ex: Exchange) -> bytes:
-        value = value_of(ex)
-        return b"" if b"h2c" in value.lower() else value
+_upstream_name: FieldsOf = attrgetter("upstream_name")
 
-    return filtered
+
+def _guarded(name: bytes, value_of: FieldsOf) -> FieldsOf:
+    """Return *value_of*, but never an upgrade to h2c, nor an empty Host, which HTTP/1.1 can't do without."""
+    match name.lower():
+        case b"upgrade":
+            return lambda ex: b"" if b"h2c" in (value := value_of(ex)).lower() else value
+        case b"host":  # $http_host of an HTTP/1.0 client
+            return lambda ex: value_of(ex) or ex.upstream_name
+        case _:
+            return value_of

@@ -106,7 +106,6 @@ class Forwarding:
         """Try one server after the other, as far as the rules allow; returns as `Forwarder.__call__`."""
         ex, upstream = self._ex, self._upstream
         group = upstream.group
-        ex.upstream_name = group.name
         selection = group.select(upstream.key(ex))
         while True:
             now = trio.current_time()

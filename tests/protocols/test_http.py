@@ -113,6 +113,13 @@ def test_host_names_the_target(to: str, host: bytes) -> None:
     assert lines(got)[1:] == [b"X-Ph: " + host, b"Host: " + host]
 
 
+def test_a_host_of_variables_is_never_empty() -> None:
+    """A client of HTTP/1.0 may have sent none, HTTP/1.1 needs one; without variables it goes as configured."""
+    head = request(b"/", b"", version=b"1.0")
+    assert lines(sent(f"location / {{ {PASS} proxy_set_header Host $http_host; }}", head))[1:] == [b"Host: backend"]
+    assert lines(sent(f'location / {{ {PASS} proxy_set_header Host ""; }}', head))[1:] == []
+
+
 def test_set_headers_come_first_in_their_order() -> None:
     """They replace the client's fields of that name, in any letter case; an empty value only removes."""
     got = sent(
