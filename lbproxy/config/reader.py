@@ -31,14 +31,12 @@ class Environment:
         resolve: ``(host, port) -> addresses``; raises LookupError.
         default_port: Where a server without ``listen`` answers: nginx takes 80, or 8000 when it isn't root.
         hostname: What ``server_name $hostname`` means.
-        directives: Read before the file, in nginx's syntax even if that is YAML: those of the command line.
     """
 
     include: Includer
     resolve: Resolver
     default_port: int = 80
     hostname: str = ""
-    directives: Source | None = None
 
 
 @dataclass(slots=True)
