@@ -49,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: it served and ended as told, or the test or the signal succeeded.
         1: anything else; the reasons are on stderr.
     """
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     if args.version or args.build:
         _print_version(full=args.build)
         return 0
-    options = _locate(args)
+    options = locate(args)
     if options is None:
         _say(f"no configuration file: there is none of {', '.join(CONFIGURATIONS)} here, give one with -c")
         return 1
@@ -64,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _serve(options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """Return what understands the command line."""
+    words = _Parser(
         prog="lbproxy",
         description="A reverse proxy and load balancer that reads nginx configurations.",
         epilog=_EPILOG,
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    add = parser.add_argument
+    add = words.add_argument
     add("-h", "-?", "--help", action="help", help="show this and exit")
     add("-v", "--version", action="store_true", help="show the version and exit")
     add("-V", dest="build", action="store_true", help="show the versions of all parts and exit")
@@ -86,10 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     add("-e", dest="error_log", metavar="FILE", default="", help="error log unless one is configured")
     add("-g", dest="directives", metavar="DIRECTIVES", default="", help="directives before those of the file")
     add("--daemon", action="store_true", help="leave the terminal once lbproxy serves, like `daemon on`")
-    return parser
+    return words
 
 
-def _locate(args: argparse.Namespace) -> Options | None:
+def locate(args: argparse.Namespace) -> Options | None:
     """Return which file to read with which prefix; None when no file is named and none is found."""
     from lbproxy.process.options import Options
 

@@ -44,13 +44,13 @@ class FileIncluder:
         """
         Return the files that *pattern* means, sorted by name.
 
-        A pattern with ``*``, ``?`` or ``[`` may match nothing, as in nginx.
+        A pattern with ``*``, ``?`` or ``[`` may match nothing, as in nginx, and is none if it is a file's name.
 
         Raises:
             OSError: A file is missing or can't be read; the filename is the one nginx would name.
         """
         places = [Path(including.name).parent, self.prefix]
-        if _MAGIC.isdisjoint(pattern):
+        if _MAGIC.isdisjoint(pattern) or any((place / pattern).exists() for place in places):
             return [self._one(pattern, places)]
         for place in places:
             found = sorted(glob.glob(str(place / pattern)))  # noqa: PTH207 - takes absolute patterns as well

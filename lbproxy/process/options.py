@@ -60,13 +60,10 @@ def pid_path(options: Options) -> Path:
         OSError: The file can't be read.
     """
     os.chdir(options.prefix)
-    includer = FileIncluder(options.prefix)
-    file = read_source(options.file)
     found = DEFAULT_PID
-    for source in (Source("command line", options.directives), file):
-        for directive in forms.parse(source, includer):
-            if directive.name == "pid" and directive.args:
-                found = directive.args[0].text
+    for directive in forms.parse(options.source(), FileIncluder(options.prefix)):
+        if directive.name == "pid" and directive.args:
+            found = directive.args[0].text
     return options.prefix / found
 
 

@@ -75,7 +75,8 @@ class ListenSockets:
             want = workers if listener.reuseport and not address.is_unix else 1
             try:
                 for sock in have:
-                    _adjust(sock, listener)
+                    _apply_options(sock, listener)
+                    sock.listen(listener.backlog)
                 while len(have) < want:
                     have.append(self._bind(listener, have))
                     added.append((address, len(have) - 1))
@@ -138,12 +139,7 @@ class ListenSockets:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if address.is_ipv6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, listener.ipv6only)
-            if listener.rcvbuf:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, listener.rcvbuf)
-            if listener.sndbuf:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, listener.sndbuf)
-            if listener.reuseport:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            _apply_options(sock, listener)
             port = siblings[0].getsockname()[1] if siblings else address.port
             sock.bind((address.host, port))
             sock.listen(listener.backlog)
@@ -183,9 +179,12 @@ class ListenSockets:
                 pass  # gone already, or its directory is no longer ours to write
 
 
-def _adjust(sock: socket.socket, listener: Listener) -> None:
-    """Give a socket that is open already what *listener* says now."""
-    sock.listen(listener.backlog)
+def _apply_options(sock: socket.socket, listener: Listener) -> None:
+    """Set what *listener* says, on a new socket or on one that serves already."""
+    if listener.rcvbuf:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, listener.rcvbuf)
+    if listener.sndbuf:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, listener.sndbuf)
     if listener.reuseport and not listener.address.is_unix:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # so that siblings can join it
 

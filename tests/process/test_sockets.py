@@ -87,6 +87,25 @@ def test_socket_stays_the_same_while_it_is_configured(sockets: ListenSockets) ->
     assert port_of(sockets, LOOPBACK) == port
 
 
+def test_buffers_are_obeyed_at_once_and_after_a_reload(sockets: ListenSockets) -> None:
+    def sizes() -> list[int]:
+        (sock,) = sockets.for_worker([listener(LOOPBACK)], 0, 1)[LOOPBACK]
+        return [sock.getsockopt(socket.SOL_SOCKET, which) for which in (socket.SO_RCVBUF, socket.SO_SNDBUF)]
+
+    sockets.open([listener(LOOPBACK, rcvbuf=8192, sndbuf=16384)], 1)
+    assert sizes() == [2 * 8192, 2 * 16384], "the kernel doubles them: socket(7)"
+    sockets.open([listener(LOOPBACK, rcvbuf=32768)], 1)
+    assert sizes() == [2 * 32768, 2 * 16384]
+
+
+@pytest.mark.parametrize("ipv6only", [True, False])
+def test_ipv6only_refuses_ipv4_clients(sockets: ListenSockets, ipv6only: bool) -> None:
+    address = Address("::", 0)
+    sockets.open([listener(address, ipv6only=ipv6only)], 1)
+    with socket.socket() as client:
+        assert (client.connect_ex(("127.0.0.1", port_of(sockets, address))) == 0) is not ipv6only
+
+
 def test_what_is_configured_no_longer_is_closed(sockets: ListenSockets, tmp_path: Path) -> None:
     sockets.open([listener(LOOPBACK), unix(tmp_path / "s")], 1)
     port = port_of(sockets, LOOPBACK)
