@@ -43,8 +43,7 @@ def join(fields: Iterable[Field], name: bytes, sep: bytes) -> bytes | None:
     """
     Return all values of *name* joined by *sep* in order (RFC 9110 5.3), None where there is none.
 
-    Cookie joins with ``; `` (RFC 9113 8.2.3), everything else that may repeat with ``, ``; Set-Cookie never
-    joins.
+    Cookie joins with ``; `` (RFC 9113 8.2.3), all else that may repeat with ``, ``; Set-Cookie never joins.
     """
     values = [value for found, value in fields if found == name]
     return sep.join(values) if values else None
@@ -54,8 +53,7 @@ def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
     """
     Return a function that removes every line of a block whose name is one of *names*.
 
-    For names known from the configuration: compiling costs far more than one use.  See `without` for the
-    others.
+    For names known from the configuration: compiling costs far more than one use.  See `without` for others.
 
     Args:
         names: In any letter case; ``x-accel-*`` stands for every name that begins so.
@@ -78,8 +76,9 @@ def without(block: bytes, names: Collection[bytes]) -> bytes:
     """Return *block* without the lines named in *names* (lower case): for names that messages bring."""
     if not names:
         return block
+    unwanted = frozenset(names)  # a message may name thousands
     lines = block.split(b"\r\n")
-    return b"\r\n".join([ln for ln in lines if ln.partition(b":")[0].lower() not in names])
+    return b"\r\n".join([ln for ln in lines if ln.partition(b":")[0].lower() not in unwanted])
 
 
 def write_block(fields: Sequence[Field]) -> bytes:

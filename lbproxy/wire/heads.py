@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from lbproxy.wire.body import Framing
+from lbproxy.wire.body import NO_BODY, Framing
 from lbproxy.wire.fields import HOP_BY_HOP, Field, parse_block
 from lbproxy.wire.grammar import OWS
 
@@ -28,8 +28,7 @@ class HeadLimits:
         total: Octets of the whole head; beyond: 400.
         count: Field lines; beyond: 400.
         underscores: Names may contain ``_`` (underscores_in_headers).
-        ignore_invalid: Drop fields with anything but letters, digits and hyphens in their name
-            (ignore_invalid_headers).
+        ignore_invalid: Drop fields with other than letters, digits, hyphens in the name (ignore_invalid_headers).
 
     Attributes:
         harmless: A head of up to this many octets keeps every limit, since the shortest field line has four.
@@ -52,9 +51,8 @@ class Head:
 
     __slots__ = ("_fields", "block")
 
-    def __init__(self, block: bytes) -> None:
-        self.block = block
-        self._fields: list[Field] | None = None
+    block: bytes
+    _fields: list[Field] | None
 
     def fields(self) -> list[Field]:
         """Return the (lower-case name, value) pairs in order; the list is shared, not to be changed."""
@@ -81,8 +79,7 @@ class RequestHead(Head):
 
     Attributes:
         line: The request line as received, without its end ($request).
-        method, target: As received; the target in origin-form, in absolute-form with a valid authority, or
-            ``*``.
+        method, target: As received; the target in origin-form, absolute-form with a valid authority, or ``*``.
         version: 10 or 11.
         block: The field lines that were not dropped, validated, names as received, each ended by CRLF.
         host: The value of the Host field, valid; None only in HTTP/1.0.
@@ -90,23 +87,20 @@ class RequestHead(Head):
         content_length: The announced length in plain digits, None where there is none.
         keep_alive: The client would use the connection again.
         expect_continue: The client waits for 100 (Continue).
-        upgrade: The protocols it would switch to, where Connection names Upgrade; None when h2c is among
-            them.
+        upgrade: The protocols it would switch to, where Connection names Upgrade; never with h2c among them.
         connection_tokens: Other field names in Connection, lower case; none that is in `HOP_BY_HOP` anyway.
         size: Octets of the head as received, with blank lines before it and its end.
     """
 
-    __slots__ = ("connection_tokens", "content_length", "expect_continue", "framing", "host", "keep_alive",
-                 "line", "method", "size", "target", "upgrade", "version")
+    __slots__ = ("connection_tokens", "content_length", "expect_continue", "framing", "host", "keep_alive", "line",
+                 "method", "size", "target", "upgrade", "version")
 
-    def __init__(
-        self, line: bytes, method: bytes, target: bytes, version: int, block: bytes, *, size: int
-    ) -> None:
+    def __init__(self, line: bytes, method: bytes, target: bytes, version: int, block: bytes, *, size: int) -> None:
         self.line, self.method, self.target, self.version = line, method, target, version
         self.block, self.size = block, size
         self._fields = None
         self.host: bytes | None = None
-        self.framing: Framing = -1
+        self.framing: Framing = NO_BODY
         self.content_length: bytes | None = None
         self.expect_continue = False
         self.keep_alive = version == 11
@@ -140,7 +134,7 @@ class ResponseHead(Head):
         self.status, self.reason, self.version = status, reason, version
         self.block, self.size = block, size
         self._fields = None
-        self.framing: Framing = -1
+        self.framing: Framing = NO_BODY
         self.content_length: bytes | None = None
         self.keep_alive = version == 11
         self.upgrade: bytes | None = None

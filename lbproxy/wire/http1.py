@@ -1,23 +1,21 @@
 """
 Heads of HTTP/1 messages: recognise the common ones, ask h11 about the others.
 
-A head that one expression recognises (upper-case method, CRLF everywhere, nothing odd in a name or a value)
-costs a few microseconds.  Anything else goes the slow way: bare LF becomes CRLF, fields that nginx would drop
-are dropped, and h11 judges what is left.  So whatever gets through is grammar to h11 as well; on top of h11
-this module refuses
+One expression recognises a whole head: upper-case method, CRLF everywhere, nothing odd in a name or a value.  A head
+that it does not match is mended first, if it is complete: bare LF becomes CRLF (RFC 9112 2.2), and fields that nginx
+would drop are dropped.  What is then still not recognised goes to h11, which accepts it or names the error.
+
+Whatever gets through, h11 accepts too, with the same meaning; hypothesis holds the expression to that.  h11 never sees
+blank lines before a request (RFC 9112 2.2), nor a field with a visible but invalid name, which is dropped unless
+``ignore_invalid_headers off``: those two apart, nothing that it refuses gets through.  Beyond h11 this module refuses
 
 * lower-case methods, CONNECT and TRACE (405), versions other than HTTP/1.x (505),
-* line folding, control characters in values, names that are neither tokens nor droppable,
+* line folding and control characters in values,
 * an invalid Host, repeats of fields that may stand once (nginx: ngx_http_process_unique_header_line),
 * everything that `lbproxy.wire.body` does not read as exactly one framing.
 
-h11 never sees a field with an invalid but visible name, which is dropped while *ignore_invalid* holds, and
-blank lines before a request.  Those two apart, nothing that h11 refuses gets through.
-
-Both parsers take the octets received so far and are called again with more.  The order of the checks makes
-the
-verdict the same however the octets were cut: each check that an incomplete head can fail comes first on a
-complete one as well.
+Both parsers take the octets received so far and are called again with more.  The verdict does not depend on how the
+octets were cut: each check that an incomplete head can fail comes first on a complete one as well.
 """
 
 from __future__ import annotations
@@ -109,22 +107,33 @@ def _parse_uncommon_request(buf: bytes, limits: HeadLimits, searched: int) -> Re
             raise MalformedMessage(TOO_LARGE)
         return None
     head = buf[start:end]
-    lines = grammar.split_lines(head)
     if (
         end > limits.total
-        or len(lines) > 1 + limits.count
+        or head.count(b"\n") - 2 > limits.count
         or _has_long_line(head[head.index(b"\n") + 1 :], limits.field)
     ):
         raise MalformedMessage(TOO_LARGE)
     pattern = _REQUEST_UNDERSCORES if limits.underscores else _REQUEST
-    if match := pattern.fullmatch(head):
-        return _read_request(match, end)
+    match = pattern.fullmatch(head)
+    if match is None:
+        head = _mend_request(head, limits)
+        match = pattern.fullmatch(head)
+    return _read_request(match, end) if match else _ask_h11(head, end)
+
+
+def _mend_request(head: bytes, limits: HeadLimits) -> bytes:
+    """Return *head* with CRLF for every line end, without the fields that nginx would drop."""
+    lines = grammar.split_lines(head)
     if limits.ignore_invalid:
         valid = (_UNDERSCORE_LINE if limits.underscores else _PLAIN_LINE).match
         lines[1:] = [line for line in lines[1:] if valid(line) or not _VISIBLE_LINE.fullmatch(line)]
-    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _ask_h11(head: bytes, size: int) -> RequestHead:
+    """Make of *head* what h11 lets pass and we understand; raise h11's reason or ours."""
     match = _REQUEST_TOKENS.fullmatch(head)
-    parsed = _read_request(match, end) if match else None
+    parsed = _read_request(match, size) if match else None
     judge_request(head)
     if parsed is None:  # h11 takes folds and some control characters
         raise MalformedMessage("folded line or control character in the request's fields")
@@ -254,7 +263,7 @@ def recognise(
     pattern: re.Pattern[bytes], buf: bytes, searched: int, limit: int, prefix: bytes = b""
 ) -> tuple[re.Match[bytes], int] | None:
     """
-    Match a server's head against *pattern*, directly or with its line ends mended and h11's consent.
+    Match a server's head against *pattern*, directly or with its line ends mended; what then fails, h11 names.
 
     Args:
         pattern: Must match the head from its first octet to the empty line.
@@ -278,9 +287,9 @@ def recognise(
     if end < 0:
         return None
     head = b"\r\n".join(grammar.split_lines(buf[:end])) + b"\r\n\r\n"
-    judge_response(prefix + head)
     match = pattern.fullmatch(head)
     if match is None:
+        judge_response(prefix + head)
         raise MalformedMessage("folded line or control character in the header", 502)
     return match, end
 

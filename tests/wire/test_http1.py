@@ -346,11 +346,15 @@ def test_reasons_are_nginx_words() -> None:
 # Properties: h11 agrees, and portions do not matter
 
 
-def without_dropped(octets: bytes) -> bytes:
+def for_h11(octets: bytes, limits: HeadLimits) -> bytes:
     """Return *octets* as h11 is to see them: no blank lines before, no lines whose visible name nginx drops."""
     lines = re.split(rb"(?<=\n)", octets.lstrip(b"\r\n"))
-    dropped = re.compile(rb"(?![0-9A-Za-z-]+:)[!-9;-~]+:")
+    name = rb"[0-9A-Za-z_-]+" if limits.underscores else rb"[0-9A-Za-z-]+"
+    dropped = re.compile(rb"(?!" + name + rb":)[!-9;-~]+:" if limits.ignore_invalid else rb"(?!)")
     return lines[0] + b"".join(line for line in lines[1:] if not dropped.match(line))
+
+
+MODES = st.builds(HeadLimits, underscores=st.booleans(), ignore_invalid=st.booleans())
 
 
 def as_h11_tells(head: RequestHead | ResponseHead) -> tuple[tuple[bytes, bytes], ...]:
@@ -359,19 +363,19 @@ def as_h11_tells(head: RequestHead | ResponseHead) -> tuple[tuple[bytes, bytes],
 
 
 @settings(max_examples=400, deadline=None)
-@given(request_heads())
-@example(b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
-@example(b"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA_b: c\r\n\r\n")
-@example(b"\r\nPOST http://h/ HTTP/1.0\nA: \xe9\n\n")
-def test_h11_accepts_every_request_we_accept(octets: bytes) -> None:
+@given(request_heads(), MODES)
+@example(b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n", LIMITS)
+@example(b"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA_b: c\r\n\r\n", LIMITS)
+@example(b"\r\nPOST http://h/ HTTP/1.0\nA: \xe9\n\n", LIMITS)
+def test_h11_accepts_every_request_we_accept(octets: bytes, limits: HeadLimits) -> None:
     """It finds the same method, target, version, fields and framing; so nothing that it refuses gets through."""
     try:
-        head = parse_request(octets, LIMITS)
+        head = parse_request(octets, limits)
     except MalformedMessage:
         return
     if head is None:
         return
-    reading = h11_reading.read_request(without_dropped(octets[: head.size]))
+    reading = h11_reading.read_request(for_h11(octets[: head.size], limits))
     assert reading is not None
     method, target, version = reading.start
     assert (head.method, head.target) == (method, target)
