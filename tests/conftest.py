@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nginx import NGINX
-from tests.support.node import Node
-from tests.support.stage import Stage
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support.nginx import NGINX  # noqa: E402 - assertions there shall be rewritten too
+from tests.support.node import Node  # noqa: E402
+from tests.support.stage import Stage  # noqa: E402
 
 HERE = Path(__file__).parent
 

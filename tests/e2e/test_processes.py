@@ -72,6 +72,7 @@ def test_graceful_end_does_not_wait_for_pooled_connections(stage: Stage) -> None
 
 def test_worker_that_dies_is_replaced(stage: Stage) -> None:
     proxy = stage.lbproxy(SERVER, b=stage.backend(reply("ok")), more="")
+    proxy.alerts = "exited on signal 9"
     (worker,) = proxy.workers()
     os.kill(worker, signal.SIGKILL)
     proxy.stderr.wait_for(rf"{worker} exited on signal 9")
@@ -81,6 +82,7 @@ def test_worker_that_dies_is_replaced(stage: Stage) -> None:
 
 def test_two_workers_serve_and_one_may_die(stage: Stage) -> None:
     proxy = stage.lbproxy(WHOLE, b=stage.backend(reply("ok")), more="")
+    proxy.alerts = "exited on signal 9"
     workers = proxy.workers()
     assert len(workers) == 2
     assert bodies(proxy.address, 10) == ["ok"] * 10
@@ -91,6 +93,7 @@ def test_two_workers_serve_and_one_may_die(stage: Stage) -> None:
 
 def test_workers_end_when_the_master_is_killed(stage: Stage) -> None:
     proxy = stage.lbproxy(WHOLE, b=stage.backend(reply("ok")), more="")
+    proxy.alerts = "the master process is gone"
     proxy.send_signal(signal.SIGKILL)
     assert proxy.wait() == -signal.SIGKILL  # returns only when nobody holds its output any more
 
@@ -128,7 +131,7 @@ def test_ipv6(stage: Stage) -> None:
 def test_worker_of_another_user(stage: Stage) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give privileges up")
-    proxy = stage.lbproxy("user nobody;" + WHOLE, b=stage.backend(reply("ok")), more="")
+    proxy = stage.lbproxy("user daemon;" + WHOLE, b=stage.backend(reply("ok")), more="")
     assert get(proxy.address).text == "ok"
     owners = {Path(f"/proc/{worker}").stat().st_uid for worker in proxy.workers()}
     assert 0 not in owners

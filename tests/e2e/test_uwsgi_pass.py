@@ -117,7 +117,7 @@ def test_head_has_no_body(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
 
 def test_status_of_the_application(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
     proxy = stage.lbproxy(CONF, to=nodes[0], more="")
-    answer = get(proxy.address, "/418")
+    answer = get(proxy.address, "/status-418")
     assert (answer.status, answer.text) == (418, "a")
 
 

@@ -60,8 +60,8 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
     if page == "chunks":
         start_response("200 OK", [("Content-Type", "text/plain"), ("Transfer-Encoding", "chunked")])
         return chunks()
-    if page.isdigit():
-        start_response(f"{page} Told", [("Content-Type", "text/plain")])
+    if page.startswith("status-"):
+        start_response(f"{page[7:]} Told", [("Content-Type", "text/plain")])
         return [NAME.encode()]
     body = PAGES.get(page, name)(environ)
     fields = [("Content-Type", "text/plain"), ("X-Node", NAME)]

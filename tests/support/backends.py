@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -35,12 +35,14 @@ class Request:
         fields: Field lines, or uwsgi variables, as received and in order.
         body: The body without its framing.
         raw: All octets, framing included.
+        server: Where it arrived, as `Backend.address`.
     """
 
     line: bytes
     fields: tuple[tuple[bytes, bytes], ...]
     body: bytes = b""
     raw: bytes = field(default=b"", repr=False)
+    server: str = ""
 
     def get(self, name: str) -> str | None:
         """Return the first field (any letter case) or variable of this name, or None."""
@@ -109,13 +111,22 @@ class Conversation:
         self._raw = b""
         head = self.backend.read_head(self)
         body = self.backend.read_body(self, head)
-        request = Request(head.line, head.fields, body, self._raw)
+        request = Request(head.line, head.fields, body, self._raw, self.backend.address)
         self.backend.requests.append(request)
         return request
 
     def send(self, data: bytes) -> None:
         """Send all of *data*."""
         self.socket.sendall(data)
+
+    def give(self, reply: Reply, request: Request) -> None:
+        """Answer *request*; octets that say ``Connection: close`` are followed by a close."""
+        if callable(reply):
+            reply(self, request)
+            return
+        self.send(reply)
+        if b"\r\nconnection: close" in reply.lower():
+            self.close()
 
     def reset(self) -> None:
         """Close with a reset, and end the script."""
@@ -152,12 +163,19 @@ def answers(*replies: Reply) -> Script:
             request = conversation.request()
             with lock:
                 reply = left.pop(0) if len(left) > 1 else left[0]
-            if isinstance(reply, bytes):
-                conversation.send(reply)
-                if b"\r\nconnection: close" in reply.lower():
-                    return
-            else:
-                reply(conversation, request)
+            conversation.give(reply, request)
+
+    return script
+
+
+def by_path(pages: Mapping[str, Reply], other: Reply) -> Script:
+    """Make a script that answers by the last segment of the path, with *other* for all that *pages* don't name."""
+
+    def script(conversation: Conversation) -> None:
+        while True:
+            request = conversation.request()
+            page = pages.get(request.target.partition("?")[0].rpartition("/")[2], other)
+            conversation.give(page, request)
 
     return script
 
@@ -217,16 +235,16 @@ class Backend:
     A server that runs *script* for every connection; a context manager.
 
     Attributes:
-        requests: What it received, in order of completion.
+        requests: What it received, in order of completion; several backends may share one journal.
         connections: One entry per accepted connection.
         closed: One entry per connection whose end a script waited for with `Conversation.until_gone`: the
             octets that came before it.
     """
 
-    def __init__(self, script: Script, at: Address) -> None:
+    def __init__(self, script: Script, at: Address, requests: Journal[Request] | None = None) -> None:
         self._script = script
         self.at = at
-        self.requests: Journal[Request] = Journal()
+        self.requests = Journal[Request]() if requests is None else requests
         self.connections: Journal[object] = Journal()
         self.closed: Journal[bytes] = Journal()
         self._open: set[socket.socket] = set()

@@ -64,7 +64,12 @@ class Lbproxy(Process):
         listen: Where clients connect, for `address`.
         words: More command-line words.
         name: File name of the configuration.
+
+    Attributes:
+        alerts: Regular expression for the [alert] lines that the test provokes; all others are bugs.
     """
+
+    alerts: str | None = None
 
     def __init__(
         self, directory: Path, text: str, listen: Address, *words: str, name: str = "site.conf",
@@ -95,8 +100,10 @@ class Lbproxy(Process):
         return self.stderr.matching(rf"\[{level}\]")
 
     def wait(self, timeout: float = TIMEOUT) -> int:
-        """Wait for its end; insists that no traceback or warning of Python was written."""
+        """Wait for its end; insists that no traceback, warning of Python or unforeseen alert was written."""
         status = super().wait(timeout)
         self.readiness.close()
-        assert not re.search(r"Traceback|Warning:|Exception in|\[alert\]", self.stderr.text), self.report()
+        assert not re.search(r"Traceback|Warning:|Exception in", self.stderr.text), self.report()
+        alerts = self.errors("alert")
+        assert all(self.alerts and re.search(self.alerts, line) for line in alerts), self.report()
         return status

@@ -8,12 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from tests.support.backends import Backend, Reply, Script, UwsgiBackend, answers
+from tests.support.backends import Backend, Reply, Request, Script, UwsgiBackend, answers
 from tests.support.client import Address
 from tests.support.daemon import Lbproxy
 from tests.support.nginx import Nginx
 from tests.support.node import Kind, Node
 from tests.support.ports import Ports
+from tests.support.waiting import Journal
 
 
 def fill(text: str, names: dict[str, object]) -> str:
@@ -60,15 +61,21 @@ class Stage:
         room.mkdir()
         return room
 
-    def backend(self, *replies: Reply, script: Script | None = None, at: Address | None = None) -> Backend:
+    def backend(
+        self, *replies: Reply, script: Script | None = None, at: Address | None = None,
+        requests: Journal[Request] | None = None,
+    ) -> Backend:  # fmt: skip
         """Start an HTTP backend that gives *replies* in turn, or runs *script*."""
         place = at or ("127.0.0.1", self.port())
-        return self._stack.enter_context(Backend(script or answers(*replies), place))
+        return self._stack.enter_context(Backend(script or answers(*replies), place, requests))
 
-    def uwsgi(self, *replies: Reply, script: Script | None = None, at: Address | None = None) -> UwsgiBackend:
+    def uwsgi(
+        self, *replies: Reply, script: Script | None = None, at: Address | None = None,
+        requests: Journal[Request] | None = None,
+    ) -> UwsgiBackend:  # fmt: skip
         """Start a uwsgi backend likewise; unlike uWSGI it closes only if the reply does."""
         place = at or ("127.0.0.1", self.port())
-        return self._stack.enter_context(UwsgiBackend(script or answers(*replies), place))
+        return self._stack.enter_context(UwsgiBackend(script or answers(*replies), place, requests))
 
     def node(self, name: str, kind: Kind = "socket", *options: str, at: Address | None = None, delay: float = 0) -> Node:
         """Start a real uWSGI node."""

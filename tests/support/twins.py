@@ -1,0 +1,228 @@
+"""
+nginx and lbproxy side by side: the same configuration, the same requests, the same backends.
+
+Both listen on the same port, nginx on 127.0.0.1 and lbproxy on 127.0.0.2, so that nothing but the address differs.
+Every request goes to nginx first and then to lbproxy; what the client and the backends saw, and the lines of the
+access log, are compared after the few differences that are meant have been taken out:
+
+* nginx 1.22 sends ``Connection: close`` to servers where newer versions, and lbproxy, keep the connection;
+* Server and Date differ, and with the name in it also the length of the built-in error pages;
+* lbproxy sends X-Forwarded-Proto to uwsgi, where a client's word would be believed.
+
+All other deliberate differences stand in tests of their own that name them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import h11
+
+from tests.support.backends import Backend, Reply, Request, by_path, closing, reply
+from tests.support.client import Client
+from tests.support.daemon import Lbproxy
+from tests.support.nginx import Nginx
+from tests.support.stage import Stage
+from tests.support.waiting import Journal
+
+LOGGED = (
+    "request", "status", "request_length", "request_method", "uri", "args", "request_uri", "document_uri",
+    "is_args", "host", "http_host", "server_name", "server_port", "scheme", "server_protocol", "content_length",
+    "content_type", "remote_addr", "remote_user", "connection_requests", "request_completion", "pipe",
+    "upstream_addr", "upstream_status", "upstream_response_length", "upstream_bytes_received", "http_referer",
+    "http_user_agent", "http_x_forwarded_for", "proxy_add_x_forwarded_for", "arg_a", "cookie_c",
+    "sent_http_content_type", "sent_http_location", "sent_http_x_a", "upstream_http_x_a",
+    "body_bytes_sent",
+)  # fmt: skip
+"""Variables that every compared log line has."""
+
+_PREAMBLE = """
+log_format twins '{format}';
+access_log /dev/stdout twins;
+proxy_http_version 1.1;
+proxy_set_header Connection "";
+"""
+
+Field = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer in comparable form; *status* 0 means that the connection ended without one, or amid it."""
+
+    status: int
+    reason: bytes = b""
+    fields: tuple[Field, ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request at a backend in comparable form: which one it was, start line, fields by name, body."""
+
+    server: str
+    line: bytes
+    fields: tuple[Field, ...]
+    body: bytes
+
+    def get(self, name: str) -> list[str]:
+        """Return the values of the fields or variables of this name (lower case)."""
+        return [value for key, value in self.fields if key == name]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of the requests of one connection."""
+
+    answers: list[Told] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    log: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def answer(self) -> Told:
+        """The only answer."""
+        (answer,) = self.answers
+        return answer
+
+    @property
+    def request(self) -> Asked:
+        """The only request at a backend."""
+        (request,) = self.asked
+        return request
+
+
+class Twins:
+    """
+    Both proxies with one configuration.
+
+    In it ``<listen>`` stands for the proxy's own address, and a backend's letter for its address.
+
+    Args:
+        stage: Where they are set up.
+        conf: What stands in the http block.
+        pages: Replies of HTTP backends by the last segment of the path; one dict per backend "a", "b", ...;
+            any other path is answered with the backend's letter.
+        uwsgi: The same for uwsgi backends "u", "v", ...
+        names: More placeholders.
+    """
+
+    def __init__(
+        self, stage: Stage, conf: str, *pages: dict[str, Reply], uwsgi: tuple[dict[str, Reply], ...] = (), **names: object
+    ) -> None:
+        self._stage = stage
+        self._requests: Journal[Request] = Journal()
+        self._letters: dict[str, str] = {}
+        backends: dict[str, Backend] = {}
+        for letter, answers in zip("abcdefgh", pages, strict=False):
+            script = by_path(answers, reply(letter, "Content-Type: text/plain"))
+            backends[letter] = stage.backend(script=script, requests=self._requests)
+        for letter, answers in zip("uvw", uwsgi, strict=False):
+            script = by_path(answers, closing(reply(letter, "Content-Type: text/plain")))
+            backends[letter] = stage.uwsgi(script=script, requests=self._requests)
+        for letter, backend in backends.items():
+            self._letters[backend.address] = letter
+        self._letters.update({str(value): key for key, value in names.items() if re.match(r"[\d.]+:\d+$", str(value))})
+        port = stage.listen[1]
+        text = _PREAMBLE.format(format="|".join(f"${name}" for name in LOGGED)) + conf
+        if "access_log" in conf:
+            text = text.replace("access_log /dev/stdout twins;\n", "", 1)
+        self._own_log = "access_log" in conf
+        shared: dict[str, object] = {**backends, **names}
+        self.nginx: Nginx = stage.nginx(text, **shared, listen=f"127.0.0.1:{port}")
+        self.lbproxy: Lbproxy = stage.lbproxy(text, **shared, listen=f"127.0.0.2:{port}")
+
+    def run(self, *requests: bytes, source: str = "127.0.0.1", together: bool = False) -> tuple[Seen, Seen]:
+        """
+        Send *requests* on one connection to each proxy, and return what nginx made of them and what lbproxy did.
+
+        Args:
+            source: The client's address.
+            together: Send all before the first answer is read.
+        """
+        theirs = self._run(self.nginx, "127.0.0.1", requests, source, together)
+        return theirs, self.ours(*requests, source=source, together=together)
+
+    def ours(self, *requests: bytes, source: str = "127.0.0.1", together: bool = False) -> Seen:
+        """Ask lbproxy alone, where nginx would leave the client without an end."""
+        return self._run(self.lbproxy, "127.0.0.2", requests, source, together)
+
+    def received(self) -> list[Request]:
+        """Return all requests at backends so far, untouched."""
+        return self._requests.all()
+
+    def check(self, *requests: bytes, source: str = "127.0.0.1", together: bool = False) -> Seen:
+        """Do as `run` does and insist that both are the same; returns that."""
+        theirs, ours = self.run(*requests, source=source, together=together)
+        assert ours.answers == theirs.answers
+        assert ours.asked == theirs.asked
+        for one, other in zip(ours.log, theirs.log, strict=True):
+            assert dict(one.items() - other.items()) == dict(other.items() - one.items())
+        return ours
+
+    def picks(self, *requests: bytes, source: str = "127.0.0.1") -> str:
+        """Send each request on a connection of its own, insist on equal picks and return them as letters."""
+        picks = ["", ""]
+        for request in requests:
+            for side, seen in enumerate(self.run(request, source=source)):
+                picks[side] += "".join(asked.server for asked in seen.asked)
+        assert picks[1] == picks[0]
+        return picks[1]
+
+    def _run(
+        self, proxy: Nginx | Lbproxy, host: str, requests: tuple[bytes, ...], source: str, together: bool
+    ) -> Seen:
+        before, logged = len(self._requests), len(proxy.stdout.lines)
+        answers: list[Told] = []
+        with Client((host, self._stage.listen[1]), source=source) as client:
+            if together:
+                client.send(b"".join(requests))
+            for request in requests:
+                if not together:
+                    client.send(request)
+                told = self._answer(client, request.split(b" ")[0].decode("latin-1"))
+                answers.append(told)
+                if told.status == 0:
+                    break
+                if ("connection", "close") in told.fields:
+                    assert client.at_end(), "it said close, but did not"
+                    break
+        log: list[dict[str, str]] = []
+        if not self._own_log:
+            lines = proxy.stdout.lines.wait(logged + len(answers))[logged:]
+            log = [self._log_line(line, told) for line, told in zip(lines, answers, strict=True)]
+        return Seen(answers, [self._asked(request) for request in self._requests.since(before)], log)
+
+    def _named(self, text: str) -> str:
+        for address, letter in self._letters.items():
+            text = text.replace(address, letter)
+        return text
+
+    def _answer(self, client: Client, method: str) -> Told:
+        try:
+            answer = client.answer(method if re.fullmatch("[A-Z]+", method) else "GET")
+        except (h11.RemoteProtocolError, AssertionError, ConnectionResetError):
+            return Told(0)
+        body = re.sub(rb"<center>(lbproxy|nginx)</center>", b"", answer.body)
+        dropped = {"server", "date"} | ({"content-length"} if body != answer.body else set())
+        fields = [(name.decode().lower(), self._named(value.decode("latin-1"))) for name, value in answer.fields]
+        kept = sorted((pair for pair in fields if pair[0] not in dropped), key=_name)
+        return Told(answer.status, answer.reason, tuple(kept), body)
+
+    def _asked(self, request: Request) -> Asked:
+        fields = [(name.decode().lower(), self._named(value.decode("latin-1"))) for name, value in request.fields]
+        if request.line:
+            kept = [pair for pair in fields if pair != ("connection", "close")]
+        else:
+            kept = [pair for pair in fields if pair[0] not in {"remote_port", "http_x_forwarded_proto"}]
+        return Asked(self._letters[request.server], request.line, tuple(sorted(kept, key=_name)), request.body)
+
+    def _log_line(self, line: str, told: Told) -> dict[str, str]:
+        values = dict(zip(LOGGED, self._named(line).split("|"), strict=True))
+        if b"<hr>" in told.body:
+            del values["body_bytes_sent"]
+        return values
+
+
+def _name(pair: Field) -> str:
+    return pair[0]
