@@ -16,7 +16,7 @@ import trio
 
 from lbproxy.config.core import MainSettings
 from lbproxy.plan import Plan
-from lbproxy.process.children import Line, be_called
+from lbproxy.process.children import be_called
 from lbproxy.process.master import Seat
 from lbproxy.process.privileges import Identity, become, limit_descriptors
 from lbproxy.process.signals import let_through
@@ -45,7 +45,7 @@ def serve(plan: Plan, logs: Logs, who: Identity | None, seat: Seat) -> int:
     gc.collect()
     gc.freeze()  # the plan lives as long as the process: no collection need look at it again
     try:
-        trio.run(_live, server, logs, seat.line)
+        trio.run(_live, server, logs, seat)
     except Exception:  # noqa: BLE001 - the last word of a process that is about to end
         logs.error.log("alert", f"worker process failed: {traceback.format_exc()}")
         return 1
@@ -63,30 +63,42 @@ def _restrict(main: MainSettings, who: Identity | None, logs: Logs) -> None:
         become(who)
 
 
-async def _live(server: Server, logs: Logs, line: Line) -> None:
+async def _live(server: Server, logs: Logs, seat: Seat) -> None:
     with trio.open_signal_receiver(*_OBEYED) as signals:
         let_through()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, server, logs, line)
-            nursery.start_soon(_outlive, line, server, logs)
-            await server.run(line.tell_serving)
+
+            def started() -> None:
+                seat.line.tell_serving()
+                nursery.start_soon(_obey, signals, server, logs, seat)
+                nursery.start_soon(_outlive, server, logs, seat)
+
+            await server.run(started)
             nursery.cancel_scope.cancel()
 
 
-async def _obey(signals: AsyncIterator[int], server: Server, logs: Logs, line: Line) -> None:
+async def _obey(signals: AsyncIterator[int], server: Server, logs: Logs, seat: Seat) -> None:
     async for number in signals:
         if number == signal.SIGUSR1:
             logs.reopen()
         elif number == signal.SIGQUIT:
             logs.error.log("notice", "gracefully shutting down")
-            server.drain()
-            line.tell_withdrawn()
+            _withdraw(server, seat)
         else:
             server.stop()
 
 
-async def _outlive(line: Line, server: Server, logs: Logs) -> None:
+async def _outlive(server: Server, logs: Logs, seat: Seat) -> None:
     """Notice the master's death: nothing but the end of file ever comes down the line."""
-    await trio.lowlevel.wait_readable(line.socket)
+    await trio.lowlevel.wait_readable(seat.line.socket)
     logs.error.log("alert", "the master process is gone, shutting down")
+    _withdraw(server, seat)
+
+
+def _withdraw(server: Server, seat: Seat) -> None:
+    """Take no more clients: those who still come are the next workers', or refused if there are none."""
     server.drain()
+    for several in seat.sockets.values():
+        for sock in several:
+            sock.close()
+    seat.line.tell_withdrawn()

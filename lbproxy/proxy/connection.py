@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FIELDS_TOO_LARGE = 494  # nginx's inner status: sent as 400, with a page of its own
 _ABANDONED = 499
+LAST_CALL = 0.5
+"""Seconds that a draining worker waits for a request on a connection that is idle, so as to lose none under way."""
 _LINGER_PIECE = 65536
 
 
@@ -142,7 +144,7 @@ class Connection:
         settings = self._first.client
         timeout = settings.keepalive_timeout[0] if self.client.requests else settings.header_timeout
         if self._server.draining:
-            return False
+            timeout = min(timeout, LAST_CALL)
         self.idle = True
         try:
             self._buf = await self.stream.recv(timeout)

@@ -17,7 +17,7 @@ from lbproxy.http.exchange import Client
 from lbproxy.net.listener import Listener
 from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
-from lbproxy.proxy.connection import Connection
+from lbproxy.proxy.connection import LAST_CALL, Connection
 from lbproxy.proxy.dispatch import Dispatcher
 from lbproxy.proxy.forward import Forwarder
 from lbproxy.proxy.upstream import Upstreams
@@ -41,7 +41,7 @@ class Server:
         logs: Where to say what happened.
 
     Attributes:
-        draining: No new clients are taken; each of those here gets the answer in hand, and no other.
+        draining: No new clients are taken; each of those here gets one more answer at most.
     """
 
     def __init__(self, plan: Plan, sockets: Mapping[Address, Sequence[socket.socket]], logs: Logs) -> None:
@@ -90,13 +90,19 @@ class Server:
         self.draining = True
         for listener in self._listeners:
             listener.pause()
+        if not self._connections:
+            self._finished.set()
+            return
+        self._nursery.start_soon(self._dismiss_idle)
+        if self._main.worker_shutdown_timeout:
+            self._nursery.start_soon(self._give_up)
+
+    async def _dismiss_idle(self) -> None:
+        """Close the connections that have nothing to ask, once a request that was on its way has arrived."""
+        await trio.sleep(LAST_CALL)
         for connection in self._connections:
             if connection.idle:
                 connection.stream.interrupt(StreamClosed("shutting down"))
-        if not self._connections:
-            self._finished.set()
-        elif self._main.worker_shutdown_timeout:
-            self._nursery.start_soon(self._give_up)
 
     async def _give_up(self) -> None:
         await trio.sleep(self._main.worker_shutdown_timeout)
