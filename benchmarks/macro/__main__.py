@@ -49,16 +49,21 @@ def machine(proxy_core: int | None) -> str:
     placed = "one core for the proxy, another for wrk and the backend"
     if proxy_core is None:
         placed = "ONE CORE FOR EVERYTHING: requests/s say little, look at the CPU per request"
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        placed += f"\nTHE MACHINE IS BUSY (load {busy:.1f}): requests/s say little, look at the CPU per request"
     return (f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}\n"
             f"{', '.join(versions)}\n{CONNECTIONS} connections; {placed}")
 
 
 def measure(process: Process | None, url: str, seconds: int, core: int | None) -> Round:
     """Load *url* once; the CPU time is 0 where no proxy stands between."""
-    before = process.cpu_seconds() if process else 0.0
+    before = process.cpu_seconds() if process else (0.0, 0.0)
     load = wrk.run(url, connections=CONNECTIONS, seconds=seconds, core=core)
-    spent = process.cpu_seconds() - before if process else 0.0
-    return Round(load.rate, spent / max(load.requests, 1) * 1e6, load.failures)
+    after = process.cpu_seconds() if process else (0.0, 0.0)
+    scale = 1e6 / max(load.requests, 1)
+    user, system = ((late - early) * scale for early, late in zip(before, after, strict=True))
+    return Round(load.rate, user, system, load.failures)
 
 
 Results = dict[str, list[Round]]

@@ -83,9 +83,10 @@ class Process:
                         os.kill(pid, signal.SIGKILL)
                 self.popen.wait()
 
-    def cpu_seconds(self) -> float:
+    def cpu_seconds(self) -> tuple[float, float]:
         """Return the processor time, user and system, that the tree of processes has used so far."""
-        return sum(cpu_ticks(pid) for pid in tree(self.pid)) * TICK
+        ticks = [cpu_ticks(pid) for pid in tree(self.pid)]
+        return sum(user for user, _ in ticks) * TICK, sum(system for _, system in ticks) * TICK
 
 
 def pinned(command: Sequence[str], core: int | None) -> list[str]:
@@ -102,14 +103,14 @@ def tree(pid: int) -> Iterator[int]:
                 yield from tree(int(child))
 
 
-def cpu_ticks(pid: int) -> int:
-    """Return utime + stime of one process, 0 when it is gone (proc_pid_stat(5), fields 14 and 15)."""
+def cpu_ticks(pid: int) -> tuple[int, int]:
+    """Return utime and stime of one process, 0 when it is gone (proc_pid_stat(5), fields 14 and 15)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return 0
+        return 0, 0
     fields = stat.rpartition(")")[2].split()  # the command's name in brackets may hold anything
-    return int(fields[11]) + int(fields[12])
+    return int(fields[11]), int(fields[12])
 
 
 def accepts(endpoint: Endpoint) -> bool:

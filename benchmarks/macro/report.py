@@ -9,11 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One contestant in one round: requests per second, processor time per request in µs, failed requests."""
+    """One contestant in one round: requests per second, µs of processor time per request, failed requests."""
 
     rate: float
-    cpu: float
+    user: float
+    system: float
     failures: int
+
+    @property
+    def cpu(self) -> float:
+        """User and system time together."""
+        return self.user + self.system
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,14 @@ class Spread:
 def table(results: Mapping[str, Sequence[Round]]) -> str:
     """Return a line per contestant, in the order given."""
     span = "(min..max)"
-    lines = [f"  {'':10}{'requests/s':>12} {span:>16}{'CPU µs/request':>17} {span:>15}{'failed':>9}"]
+    head = f"{'CPU µs/request':>17} {span:>15} {'user + sys':>15}"
+    lines = [f"  {'':10}{'requests/s':>12} {span:>16}{head}{'failed':>9}"]
     for name, rounds in results.items():
         rate, cpu = Spread.of([r.rate for r in rounds]), Spread.of([r.cpu for r in rounds])
-        spent = f"{cpu.median:17.1f} {f'({cpu.low:.1f}..{cpu.high:.1f})':>15}" if cpu.high else f"{'':33}"
+        spent = " " * len(head)
+        if cpu.high:
+            user, system = (statistics.median(part) for part in zip(*((r.user, r.system) for r in rounds), strict=True))
+            spent = f"{cpu.median:17.1f} {f'({cpu.low:.1f}..{cpu.high:.1f})':>15} {f'{user:.1f} + {system:.1f}':>15}"
         span = f"({rate.low:.0f}..{rate.high:.0f})"
         lines.append(f"  {name:10}{rate.median:12.0f} {span:>16}{spent}{sum(r.failures for r in rounds):9}")
     return "\n".join(lines)
