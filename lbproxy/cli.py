@@ -48,8 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0: it served and ended as told, or the test or the signal succeeded.
         1: anything else; the reasons are on stderr.
+        130: it was interrupted before it served.
     """
-    args = parser().parse_args(argv)
+    try:
+        return _run(parser().parse_args(argv))
+    except KeyboardInterrupt:  # while names were resolved, say; once it serves, SIGINT is a way to end
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.version or args.build:
         _print_version(full=args.build)
         return 0

@@ -230,6 +230,7 @@ class Loader:
             ConfigErrors, InvalidValue, OSError: It can't be used.
         """
         plan = read_plan(self._options)
+        check(plan, self._options)
         self.daemon = is_daemon(plan, self._options)
         self._options = replace(self._options, daemon=self.daemon)
         return LoadedCycle(plan, self._options, self._terminal)
