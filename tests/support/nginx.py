@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -24,7 +25,6 @@ events {{ worker_connections 512; }}
 http {{
     client_body_temp_path temp_body; proxy_temp_path temp_proxy; uwsgi_temp_path temp_uwsgi;
     fastcgi_temp_path temp_fastcgi; scgi_temp_path temp_scgi;
-    server_tokens off;
     {log}
 {fragment}
 }}
@@ -52,3 +52,15 @@ class Nginx(Process):
             shutil.copy(params, directory)
         super().__init__([NGINX, "-p", directory, "-c", "nginx.conf", "-e", "stderr"])
         self.until_ready(lambda: self.stderr.wait_for('using the "'))  # logged when all sockets listen
+
+
+def verdict(directory: Path, fragment: str) -> str:
+    """Return what ``nginx -t`` says of *fragment* in an http block: "" when it is good, else the first message."""
+    assert NGINX is not None
+    conf = directory / "nginx.conf"
+    conf.write_text(_WHOLE.format(modules="", user="", log="access_log off;", fragment=fragment))
+    with Process([NGINX, "-t", "-q", "-p", directory, "-c", "nginx.conf", "-e", "stderr"]) as process:
+        if process.wait() == 0:
+            return ""
+    (message, *_) = process.stderr.matching(r"\[emerg\]")
+    return re.sub(r"^.*?\[emerg\] (\d+#\d+: )?", "", message)

@@ -1,0 +1,143 @@
+"""What nginx refuses to load is refused, in nginx's words; what it loads is loaded."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.daemon import command
+from tests.support.nginx import verdict
+from tests.support.stage import Stage
+
+GOOD = [
+    "server { listen 8001; }",
+    "server { listen 127.0.0.1:8001; listen [::1]:8001; listen *:8002; listen 8003 default_server; }",
+    "server { listen 127.0.0.1:8001 backlog=64 reuseport; }",
+    "server { listen 8001; server_name a.com *.a.com www.a.* .b.com ~^c(?<n>\\d+)$ \"\"; }",
+    "upstream u { server 127.0.0.1:1 weight=2 max_fails=3 fail_timeout=30s max_conns=5; server 127.0.0.1:2 backup; }",
+    "upstream u { ip_hash; server 127.0.0.1:1; server 127.0.0.1:2 down; keepalive 4; }",
+    "upstream u { hash $request_uri consistent; server 127.0.0.1:1; } server { location / { proxy_pass http://u; } }",
+    "upstream u { server unix:/tmp/a.sock; server 127.0.0.1; zone z 64k; least_conn; }",
+    "server { location / { proxy_pass http://127.0.0.1:1/; proxy_read_timeout 1m30s; proxy_buffers 8 8k; } }",
+    "server { location / { proxy_pass http://unix:/tmp/x.sock:/uri/; proxy_set_header A b; proxy_hide_header C; } }",
+    "server { location / { location /a { return 200; } } location = / { return 204; } location ^~ /b { return 403; } }",
+    "server { error_page 404 /x; error_page 500 502 =200 @y; location @y { return 200; } }",
+    "log_format f escape=json '{\"a\":\"$uri\"}'; server { access_log off; }",
+    "server { client_max_body_size 10m; keepalive_timeout 10s 5s; large_client_header_buffers 4 16k; }",
+    "server { set $a b; return 200 \"${a}x\\n\"; }",
+    "server { location ~* \\.(gif|png)$ { return 200 $1; } } # a comment",
+    "server { location / { uwsgi_pass 127.0.0.1:1; uwsgi_param A b if_not_empty; uwsgi_modifier1 5; } }",
+    "sendfile on; tcp_nopush on; types_hash_max_size 2048; server_names_hash_bucket_size 64;",
+]  # fmt: skip
+
+BAD = [
+    "serverr { }",
+    "server { listen; }",
+    "server { listen 99999; }",
+    "server { listen 127.0.0.1:x; }",
+    "server { listen 8001 nonsense; }",
+    "server { listen 8001; listen 8001; }",
+    "server { listen 8001 default_server; } server { listen 8001 default_server; }",
+    "server { location { } }",
+    "server { location / { } location / { } }",
+    "server { location = /a { } location = /a { } }",
+    "server { location /a { location /b { } } }",
+    "server { location = /a { location /a/b { } } }",
+    "server { location @x { location /y { } } }",
+    "server { location / { proxy_pass; } }",
+    "server { location / { proxy_pass ftp://x; } }",
+    "server { location / { proxy_pass 127.0.0.1:1; } }",
+    "server { location / { proxy_pass http://127.0.0.1:1; proxy_pass http://127.0.0.1:2; } }",
+    "server { location ~ x { proxy_pass http://127.0.0.1:1/uri; } }",
+    "server { location @x { proxy_pass http://127.0.0.1:1/uri; } }",
+    "server { proxy_pass http://127.0.0.1:1; }",
+    "server { location / { proxy_read_timeout abc; } }",
+    "server { location / { proxy_read_timeout 1s; proxy_read_timeout 2s; } }",
+    "server { location / { proxy_buffering maybe; } }",
+    "server { location / { proxy_next_upstream nonsense; } }",
+    "server { location / { proxy_http_version 3; } }",
+    "server { location / { proxy_set_header X; } }",
+    "server { location / { proxy_set_header X $nonsense; } }",
+    "server { location / { uwsgi_modifier1 256; } }",
+    "server { location / { uwsgi_param A; } }",
+    "server { client_max_body_size 10x; }",
+    "server { return; }",
+    "server { return 1000; }",
+    "server { return 200 $nonsense; }",
+    "server { error_page; }",
+    "server { error_page 200 /x; }",
+    "server { error_page 404; }",
+    "server { set a b; }",
+    "server { set $a; }",
+    "server { access_log /tmp/x nonsense; }",
+    "log_format f; ",
+    "log_format f $nonsense;",
+    "log_format f a; log_format f b;",
+    "upstream u { }",
+    "upstream { server 127.0.0.1:1; }",
+    "upstream u { server; }",
+    "upstream u { server 127.0.0.1:1 weight=0; }",
+    "upstream u { server 127.0.0.1:1 weight=x; }",
+    "upstream u { server 127.0.0.1:1 nonsense; }",
+    "upstream u { server 127.0.0.1:1 fail_timeout=x; }",
+    "upstream u { ip_hash; server 127.0.0.1:1 backup; server 127.0.0.1:2; }",
+    "upstream u { hash; server 127.0.0.1:1; }",
+    "upstream u { hash $a nonsense; server 127.0.0.1:1; }",
+    "upstream u { keepalive x; server 127.0.0.1:1; }",
+    "upstream u { server 127.0.0.1:1; } upstream u { server 127.0.0.1:1; }",
+    "upstream u { server 127.0.0.1:1; } server { location / { proxy_pass http://u:80; } }",
+    "upstream u { listen 80; }",
+    "server { upstream u { } }",
+    "server { listen 8001 }",
+    "server { } }",
+    "server ; ",
+    "listen 80;",
+    "server { return 200 \"unfinished; }",
+    "include nonsense.conf;",
+    "keepalive_timeout 1 2 3;",
+    "sendfile;",
+]  # fmt: skip
+
+OTHER_WORDS = [
+    "server { server_name ~(; }",  # another engine of regular expressions
+    "server { location ~ ( { } }",
+    "server { listen 8001;",  # nginx says where the file ended, lbproxy also what was left open
+    "server { location / { proxy_pass http://; } }",
+]
+
+
+def ours(stage: Stage, fragment: str) -> str:
+    """Return what ``lbproxy -t`` says of *fragment* in an http block: "" when it is good, else the first message."""
+    path = stage.directory / "site.conf"
+    path.write_text(f"events {{ }}\nhttp {{\n{fragment}\n}}\n")
+    process = command("-t", "-q", "-c", path, "-p", stage.directory)
+    if process.wait() == 0:
+        return ""
+    assert "Traceback" not in process.stderr.text
+    (message, *_) = process.stderr.matching(r"\[emerg\]")
+    return re.sub(r"^.*?\[emerg\] ", "", message)
+
+
+def words(message: str) -> str:
+    """Return *message* without its place and hint."""
+    return re.sub(r" in [^ ]+\.conf:\d+.*$", "", message)
+
+
+@pytest.mark.parametrize("fragment", GOOD)
+def test_what_nginx_loads_is_loaded(stage: Stage, fragment: str) -> None:
+    assert (verdict(stage.directory, fragment), ours(stage, fragment)) == ("", "")
+
+
+@pytest.mark.parametrize("fragment", BAD)
+def test_what_nginx_refuses_is_refused_in_its_words(stage: Stage, fragment: str) -> None:
+    """lbproxy may say more, for example the argument it means."""
+    theirs = words(verdict(stage.directory, fragment))
+    assert theirs
+    assert words(ours(stage, fragment))[: len(theirs)] == theirs
+
+
+@pytest.mark.parametrize("fragment", OTHER_WORDS)
+def test_what_nginx_refuses_is_refused(stage: Stage, fragment: str) -> None:
+    assert verdict(stage.directory, fragment)
+    assert ours(stage, fragment)
