@@ -17,6 +17,7 @@ from operator import attrgetter
 
 from lbproxy.http.exchange import Attempt, Exchange
 from lbproxy.wire import uri
+from lbproxy.wire.heads import Head
 
 Getter = Callable[[Exchange], bytes | None]
 
@@ -46,9 +47,14 @@ def field_finder(name: str) -> Callable[[bytes], bytes | None]:
     return find
 
 
-def _request_field(name: str) -> Getter:
+def _in_block(name: str) -> Callable[[Head], bytes | None]:
     find = field_finder(name)
-    return lambda ex: find(ex.head.block)
+    return lambda head: find(head.block)
+
+
+def _request_field(name: str) -> Getter:
+    find = _in_block(name)
+    return lambda ex: ex.head.derive(find)
 
 
 def _sent_field(name: str) -> Getter:
@@ -57,8 +63,8 @@ def _sent_field(name: str) -> Getter:
 
 
 def _upstream_field(name: str) -> Getter:
-    find = field_finder(name)
-    return lambda ex: find(ex.response.block) if ex.response is not None else None
+    find = _in_block(name)
+    return lambda ex: ex.response.derive(find) if ex.response is not None else None
 
 
 def _argument(name: str) -> Getter:

@@ -19,7 +19,7 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.protocols.target import Pass, Target
 from lbproxy.wire import fields, grammar
 from lbproxy.wire.body import Framing
-from lbproxy.wire.http1 import ResponseHead
+from lbproxy.wire.heads import ResponseHead
 
 CONDITIONS = (
     "error", "timeout", "invalid_header", "non_idempotent", "updating", "http_500", "http_502", "http_503",
@@ -225,7 +225,7 @@ def compile_hiding(
                 return _first_of_each(block)
         return block
 
-    return visible
+    return lambda head: head.derive(visible)
 
 
 def _first_of_each(block: bytes) -> bytes:

@@ -35,7 +35,7 @@ from lbproxy.protocols.redirect import Redirect, compile_redirects, parse_redire
 from lbproxy.protocols.target import Pass, Target, http_pass
 from lbproxy.wire import fields, http1, uri
 from lbproxy.wire.body import CHUNKED, Framing
-from lbproxy.wire.http1 import ResponseHead
+from lbproxy.wire.heads import RequestHead, ResponseHead
 
 _OWN_FIELDS = fields.HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 """Client's fields that are written anew or end here (M/proxy:ngx_http_proxy_headers)."""
@@ -144,14 +144,14 @@ class HttpProtocol:
         strip = fields.removal([*_OWN_FIELDS, *names, *look_alikes])
         method_of, target_of, passes_fields = self.method, self.target, settings.pass_request_headers
 
+        def passed(head: RequestHead) -> bytes:
+            block = strip(head.block)
+            return fields.without(block, head.connection_tokens) if head.connection_tokens else block
+
         def encode(ex: Exchange, framing: Framing) -> bytes:
             head = ex.head
             ex.upstream_name = target_of(ex).host_field  # $proxy_host
-            block = b""
-            if passes_fields:
-                block = strip(head.block)
-                if head.connection_tokens:
-                    block = fields.without(block, head.connection_tokens)
+            block = head.derive(passed) if passes_fields else b""
             if framing >= 0:
                 block = b"Content-Length: %d\r\n%b" % (framing, block)
             elif framing == CHUNKED:

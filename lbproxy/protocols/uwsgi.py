@@ -117,7 +117,7 @@ class UwsgiProtocol:
 
     def adds_own(self, name: bytes, head: ResponseHead) -> bool:
         """See `UpstreamProtocol`; an application may name itself, but need not (M/uwsgi hides neither)."""
-        return name not in self.passed or b"\n%b:" % name not in (b"\n" + head.block).lower()
+        return name not in self.passed or head.get(name) is None
 
 
 def _compile_params(

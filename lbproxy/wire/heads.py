@@ -8,10 +8,14 @@ fields is made when somebody asks for it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Self, TypeVar, cast
 
 from lbproxy.wire.body import NO_BODY, Framing
 from lbproxy.wire.fields import HOP_BY_HOP, Field, parse_block
 from lbproxy.wire.grammar import OWS
+
+_MEMO_SIZE = 64  # entries: what many locations make of one block is not kept without end
 
 # Not names of further fields to remove; Host and Content-Length would change what the message is.
 _OPTIONS = HOP_BY_HOP | {b"", b"close", b"host", b"content-length"}
@@ -46,20 +50,41 @@ class HeadLimits:
         object.__setattr__(self, "harmless", min(self.line, self.field, self.total, 4 * self.count))
 
 
-class Head:
-    """The field block of a head and the ways to look into it."""
+Derived = TypeVar("Derived")
 
-    __slots__ = ("_fields", "block")
+
+class Head:
+    """
+    The field block of a head and the ways to look into it.
+
+    The block often is the same octets again: one client's fields hardly change from request to request, nor does
+    one application's from answer to answer.  So heads of equal blocks share a *memo* of what has been made of
+    them, and whoever computes something from nothing but the block can leave it there (see `derive`).
+    """
+
+    __slots__ = ("block", "memo")
 
     block: bytes
-    _fields: list[Field] | None
+    memo: dict[object, object]
+
+    def derive(self, make: Callable[[Self], Derived]) -> Derived:
+        """
+        Return what *make* makes of this head, from the memo if it has been asked before.
+
+        Args:
+            make: Depends on nothing but the block, and what the block says of the message; its identity is the key.
+        """
+        memo = self.memo
+        if make in memo:
+            return cast("Derived", memo[make])
+        made = make(self)
+        if len(memo) < _MEMO_SIZE:
+            memo[make] = made
+        return made
 
     def fields(self) -> list[Field]:
         """Return the (lower-case name, value) pairs in order; the list is shared, not to be changed."""
-        fields = self._fields
-        if fields is None:
-            fields = self._fields = parse_block(self.block)
-        return fields
+        return self.derive(_parse_fields)
 
     def get(self, name: bytes) -> bytes | None:
         """Return the first value of *name* (lower case), None where there is none."""
@@ -71,6 +96,10 @@ class Head:
     def get_all(self, name: bytes) -> list[bytes]:
         """Return all values of *name* (lower case) in order."""
         return [value for found, value in self.fields() if found == name]
+
+
+def _parse_fields(head: Head) -> list[Field]:
+    return parse_block(head.block)
 
 
 class RequestHead(Head):
@@ -98,7 +127,7 @@ class RequestHead(Head):
     def __init__(self, line: bytes, method: bytes, target: bytes, version: int, block: bytes, *, size: int) -> None:
         self.line, self.method, self.target, self.version = line, method, target, version
         self.block, self.size = block, size
-        self._fields = None
+        self.memo = {}
         self.host: bytes | None = None
         self.framing: Framing = NO_BODY
         self.content_length: bytes | None = None
@@ -107,13 +136,23 @@ class RequestHead(Head):
         self.upgrade: bytes | None = None
         self.connection_tokens: tuple[bytes, ...] = ()
 
+    def again(self, line: bytes, method: bytes, target: bytes, size: int) -> RequestHead:
+        """Return the head of another request with the same version and fields, whose memo it shares."""
+        head = object.__new__(RequestHead)
+        head.line, head.method, head.target, head.version, head.size = line, method, target, self.version, size
+        head.block, head.memo = self.block, self.memo
+        head.host, head.framing, head.content_length = self.host, self.framing, self.content_length
+        head.expect_continue, head.keep_alive = self.expect_continue, self.keep_alive
+        head.upgrade, head.connection_tokens = self.upgrade, self.connection_tokens
+        return head
+
     def __repr__(self) -> str:
         return f"<RequestHead {self.line!r} framing={self.framing}>"
 
 
 class ResponseHead(Head):
     """
-    An answer's head.
+    An answer's head; not to be changed, for equal heads may be one object.
 
     Attributes:
         status: 100-999.
@@ -133,7 +172,7 @@ class ResponseHead(Head):
     def __init__(self, status: int, reason: bytes, version: int, block: bytes, size: int) -> None:
         self.status, self.reason, self.version = status, reason, version
         self.block, self.size = block, size
-        self._fields = None
+        self.memo = {}
         self.framing: Framing = NO_BODY
         self.content_length: bytes | None = None
         self.keep_alive = version == 11

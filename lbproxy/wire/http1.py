@@ -21,6 +21,7 @@ octets were cut: each check that an incomplete head can fail comes first on a co
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire import grammar, uri
@@ -47,6 +48,14 @@ _REQUEST_UNDERSCORES = _request_pattern(grammar.UNDERSCORE_NAME)
 _REQUEST_TOKENS = _request_pattern(grammar.TOKEN)
 
 _REQUEST_LINE = re.compile(_LINE)
+_REQUEST_START = re.compile(rb"(" + _LINE + rb")\r\n")
+_PLAIN_FIELDS = re.compile(grammar.field_lines(grammar.PLAIN_NAME))
+_UNDERSCORE_FIELDS = re.compile(grammar.field_lines(grammar.UNDERSCORE_NAME))
+
+REMEMBERED = 2048
+"""Octets up to which a head is worth remembering: the same fields come again and again."""
+MOST_REMEMBERED = 512
+"""Field blocks remembered of each kind, those used last."""
 _OTHER_VERSION = re.compile(grammar.METHOD + rb" " + grammar.TARGET + rb" HTTP/[2-9]\.[0-9]")
 
 # The fields that a request's reading depends on, and those nginx takes once only.  The first two letters tell
@@ -86,10 +95,30 @@ def parse_request(buf: bytes, limits: HeadLimits, searched: int = 0) -> RequestH
     """
     end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
     if 4 <= end <= limits.harmless:
-        match = (_REQUEST_UNDERSCORES if limits.underscores else _REQUEST).fullmatch(buf, 0, end)
-        if match:
-            return _read_request(match, end)
+        match = _REQUEST_START.match(buf)
+        if match is not None:
+            line, method, target, minor = match.groups()
+            block = buf[match.end() : end - 2]
+            known = _known_fields if end <= REMEMBERED else _known_fields.__wrapped__
+            model = known(block, minor != b"0", limits.underscores)
+            if model is not None:
+                _check_target(method, target)
+                return model.again(line, method, target, end)
     return _parse_uncommon_request(buf, limits, searched)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _known_fields(block: bytes, persistent: bool, underscores: bool) -> RequestHead | None:
+    """
+    Return a head with what *block* says, its start line still to come; None if the block is not a plain one.
+
+    Args:
+        block: The field lines.
+        persistent: Whether the version is 1.1.
+        underscores: As in `HeadLimits`.
+    """
+    match = (_UNDERSCORE_FIELDS if underscores else _PLAIN_FIELDS).fullmatch(block)
+    return _read_fields(block, 11 if persistent else 10) if match else None
 
 
 def _parse_uncommon_request(buf: bytes, limits: HeadLimits, searched: int) -> RequestHead | None:
@@ -166,9 +195,20 @@ def _has_long_line(lines: bytes, limit: int) -> bool:
 def _read_request(match: re.Match[bytes], size: int) -> RequestHead:
     """Make the head from a *match* of one of the request patterns; raise for what it must not say."""
     line, method, target, minor, block = match.groups()
-    head = RequestHead(line, method, target, 10 if minor == b"0" else 11, block, size=size)
-    found = _by_name(_REQUEST_FIELDS.findall(match.string, match.end(1), match.end(5)))
-    _check_target(head, found.pop(b"host", None))
+    _check_target(method, target)
+    return _read_fields(block, 10 if minor == b"0" else 11).again(line, method, target, size)
+
+
+def _read_fields(block: bytes, version: int) -> RequestHead:
+    """Return a head without a start line that says what *block* says; raise for what that must not be."""
+    head = RequestHead(b"", b"", b"", version, block, size=0)
+    found = _by_name(_REQUEST_FIELDS.findall(b"\n" + block))
+    host = found.pop(b"host", None)
+    if host is not None:
+        uri.parse_host(host)
+        head.host = host
+    elif version == 11:
+        raise MalformedMessage("HTTP/1.1 request without Host")
     if found:
         _read_request_fields(head, found)
     return head
@@ -188,22 +228,16 @@ def _by_name(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-def _check_target(head: RequestHead, host: bytes | None) -> None:
-    """Refuse targets and hosts that no resource can have (RFC 9112 3.2); set the host."""
-    target = head.target
-    if head.method in _NO_PROXY_METHODS:
-        raise MalformedMessage(f"method {head.method.decode()}", status=405)
+def _check_target(method: bytes, target: bytes) -> None:
+    """Refuse methods and targets that no resource here can have (RFC 9112 3.2)."""
+    if method in _NO_PROXY_METHODS:
+        raise MalformedMessage(f"method {method.decode()}", status=405)
     if not target.startswith(b"/"):
         name = uri.authority(target)
         if name is not None:
             uri.parse_host(name)
-        elif target != b"*" or head.method != b"OPTIONS":
+        elif target != b"*" or method != b"OPTIONS":
             raise MalformedMessage("invalid request target")
-    if host is not None:
-        uri.parse_host(host)
-        head.host = host
-    elif head.version == 11:
-        raise MalformedMessage("HTTP/1.1 request without Host")
 
 
 def _read_request_fields(head: RequestHead, found: dict[bytes, bytes]) -> None:
@@ -241,6 +275,18 @@ def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65
     Raises:
         MalformedMessage: It is refused; *status* is 502.
     """
+    end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
+    if 4 <= end <= min(limit, REMEMBERED):
+        return _short_response(buf[:end], method == b"HEAD")
+    return _parse_response(buf, method, searched, limit)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _short_response(octets: bytes, to_head: bool) -> ResponseHead | None:
+    return _parse_response(octets, b"HEAD" if to_head else b"GET", 0, REMEMBERED)
+
+
+def _parse_response(buf: bytes, method: bytes, searched: int, limit: int) -> ResponseHead | None:
     head = read_response_lines(buf, searched, limit)
     if head is not None:
         read_response_fields(head, method, head.version)

@@ -11,11 +11,18 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire import grammar
 from lbproxy.wire.heads import ResponseHead
-from lbproxy.wire.http1 import read_response_fields, read_response_lines, recognise
+from lbproxy.wire.http1 import (
+    MOST_REMEMBERED,
+    REMEMBERED,
+    read_response_fields,
+    read_response_lines,
+    recognise,
+)
 from lbproxy.wire.status import STATUS_REASONS
 
 Param = tuple[bytes, bytes]
@@ -131,6 +138,18 @@ def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65
     Raises:
         MalformedMessage: It is refused; *status* is 502.
     """
+    end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
+    if 4 <= end <= min(limit, REMEMBERED):
+        return _short_response(buf[:end], method == b"HEAD")
+    return _parse_response(buf, method, searched, limit)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _short_response(octets: bytes, to_head: bool) -> ResponseHead | None:
+    return _parse_response(octets, b"HEAD" if to_head else b"GET", 0, REMEMBERED)
+
+
+def _parse_response(buf: bytes, method: bytes, searched: int, limit: int) -> ResponseHead | None:
     if b"HTTP/".startswith(buf[:5]):  # also while there are fewer than five octets
         head = read_response_lines(buf, searched, limit)
     else:
