@@ -60,7 +60,6 @@ class Pool(Generic[K]):
         while waiting:
             pooled = waiting.pop()
             del self._idle[pooled]
-            pooled.stream.on_input = None
             if now - pooled.idle_since < self._idle_timeout and not pooled.stream.hung_up:
                 return pooled
             pooled.stream.close()
@@ -78,13 +77,16 @@ class Pool(Generic[K]):
         pooled.idle_since = now
         self._idle[pooled] = key
         self._by_key.setdefault(key, []).append(pooled)
-        stream.on_input = lambda: self._drop(pooled)
-        stream.watch_input()
+        if stream.on_input is None:
+            stream.on_input = lambda: self._drop(pooled)
+            stream.watch_input()
 
     def _drop(self, pooled: Pooled) -> None:
-        key = self._idle.pop(pooled)
-        self._by_key[key].remove(pooled)
-        pooled.stream.close()
+        """Close *pooled* if it is idle."""
+        key = self._idle.pop(pooled, None)
+        if key is not None:
+            self._by_key[key].remove(pooled)
+            pooled.stream.close()
 
     def expire(self, now: float) -> None:
         """Close what has been idle for too long; called now and then."""

@@ -13,6 +13,8 @@ import socket
 import struct
 from contextlib import suppress
 
+from trio.lowlevel import wait_task_rescheduled
+
 from lbproxy.errors import StreamClosed, StreamTimeout
 from lbproxy.net.readiness import MOST_READY_CALLS, Channel, Poller
 
@@ -64,7 +66,8 @@ class Stream(Channel):
                     if poller.ready_calls > MOST_READY_CALLS:
                         await poller.take_turn()
                     return data
-            await self.wait_readable(timeout)
+            self.begin_read(timeout)  # wait_readable(), without a coroutine of its own: every request comes by here
+            await wait_task_rescheduled(self.abort_reader)
 
     def recv_now(self, size: int = RECV_SIZE) -> bytes | None:
         """Return what is there, b"" at the end of the stream, None when one has to wait."""
