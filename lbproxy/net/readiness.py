@@ -52,8 +52,8 @@ class Poller:
         self._serial = 0
         self._dead_timers = 0
         self._timer_scope = trio.CancelScope()
-        self.clock = trio.lowlevel.current_clock().current_time  # trio.current_time() without looking for the run
-        self.now = self.clock()
+        self.clock: Callable[[], float] = trio.current_time
+        self.now = 0.0
         self.ready_calls = 0
 
     @property
@@ -63,6 +63,8 @@ class Poller:
 
     async def run(self) -> None:
         """Dispatch edges and expire deadlines until cancelled; `close` comes after the last channel's end."""
+        self.clock = trio.lowlevel.current_clock().current_time  # trio.current_time() without looking for the run
+        self.now = self.clock()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_timers)
             while True:

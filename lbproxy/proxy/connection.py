@@ -95,26 +95,26 @@ class Connection:
         ex = self._begin(head)
         ex.pipelined = pipelined
         try:
-            await self._answer(ex)
-        finally:
-            self._finish(ex)
-        return await self._leave(ex)
-
-    async def _answer(self, ex: Exchange) -> None:
-        dispatcher = self._server.dispatcher
-        try:
             try:
                 self._direct(ex)
-                await dispatcher.answer(self, ex)
+                await self._server.dispatcher.answer(self, ex)
             except MalformedMessage as error:
-                self.log("error" if error.status == 413 else "info", error.reason)
-                ex.keep_alive = False
-                if ex.sent_fields:  # it came to light too late to say so
-                    self.cut()
-                else:
-                    await dispatcher.answer_error(self, ex, error.status)
+                await self._answer_malformed(ex, error)
         except (StreamError, ClientGone) as error:
             self._abandon(ex, error)
+        finally:
+            self._finish(ex)
+        if ex.keep_alive and self.body is None:
+            return not self.stream.closed
+        return await self._leave(ex)
+
+    async def _answer_malformed(self, ex: Exchange, error: MalformedMessage) -> None:
+        self.log("error" if error.status == 413 else "info", error.reason)
+        ex.keep_alive = False
+        if ex.sent_fields:  # it came to light too late to say so
+            self.cut()
+        else:
+            await self._server.dispatcher.answer_error(self, ex, error.status)
 
     # the head
 
@@ -171,7 +171,7 @@ class Connection:
 
     def _begin(self, head: RequestHead) -> Exchange:
         self.client.requests += 1
-        self._exchange = ex = Exchange(self.client, head, self._first.server, trio.current_time())
+        self._exchange = ex = Exchange(self.client, head, self._first.server, self.stream.poller.now)
         ex.logged_at = time.time()
         self._base = self.stream.bytes_out
         self.ends_by_close = False
@@ -181,10 +181,8 @@ class Connection:
     def _direct(self, ex: Exchange) -> None:
         """Find the server, and decode what the target says; MalformedMessage when it says nothing sensible."""
         head = ex.head
-        authority = uri.authority(head.target)
-        host = head.host if authority is None else authority
-        if host is not None:
-            ex.host = uri.parse_host(host)
+        authority = None if head.target.startswith(b"/") else uri.authority(head.target)
+        ex.host = head.derive(_host_name) if authority is None else uri.parse_host(authority)
         ex.server, match = self._names.find(ex.host)
         if match is not None:
             ex.capture(match)
@@ -242,7 +240,7 @@ class Connection:
     def _finish(self, ex: Exchange) -> None:
         """Log the exchange."""
         self.stream.on_hangup = None
-        ex.finished = trio.current_time()
+        ex.finished = self.stream.poller.now
         ex.logged_at = time.time()
         ex.bytes_sent = self.stream.bytes_out - self._base
         ex.body_bytes_sent = max(0, ex.bytes_sent - ex.head_length)
@@ -312,6 +310,10 @@ class Connection:
             if ex.head.host:
                 parts.append(f'host: "{_shown(ex.head.host)}"')
         errors.log(level, ", ".join(parts))
+
+
+def _host_name(head: RequestHead) -> bytes:
+    return b"" if head.host is None else uri.parse_host(head.host)
 
 
 def _place(error: Exception) -> str:

@@ -92,15 +92,21 @@ def _compose(conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: R
     fields = framing + respond.connection_lines(conn, ex) + protocol.client_fields(ex, head)
     if conn.route.charset is not None:
         fields = conn.route.charset(fields)
+    fields = respond.own_lines(settings) + fields if not protocol.passed else _with_own(conn, protocol, head, fields)
+    ex.sent_fields = fields
+    reason = head.reason if status == head.status else STATUS_REASONS.get(status, b"")
+    octets = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, fields)
+    ex.head_length = len(octets)
+    return octets, chunked
+
+
+def _with_own(conn: Connection, protocol: UpstreamProtocol, head: ResponseHead, fields: bytes) -> bytes:
+    """Put our Server and Date in front of *fields*, but for what the server may say itself."""
     if protocol.adds_own(b"date", head):
         fields = respond.date_line() + fields
     if protocol.adds_own(b"server", head):
-        fields = respond.server_line(settings) + fields
-    ex.sent_fields = fields
-    reason = head.reason if status == head.status else STATUS_REASONS.get(status, b"")
-    octets = respond.status_line(status, reason) + fields + b"\r\n"
-    ex.head_length = len(octets)
-    return octets, chunked
+        fields = respond.server_line(conn.settings) + fields
+    return fields
 
 
 def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Framer, ahead: int) -> Relay:
@@ -128,9 +134,9 @@ async def _upgrade(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: 
     ex.keep_alive = False
     ex.status = 101
     fields = b"Upgrade: %b\r\nConnection: upgrade\r\n" % (head.upgrade or b"")
-    fields = respond.server_line(conn.settings) + respond.date_line() + fields + protocol.client_fields(ex, head)
+    fields = respond.own_lines(conn.settings) + fields + protocol.client_fields(ex, head)
     ex.sent_fields = fields
-    octets = respond.status_line(101, head.reason) + fields + b"\r\n"
+    octets = b"HTTP/1.1 101 %b\r\n%b\r\n" % (head.reason, fields)
     ex.head_length = len(octets)
     received, sent = pooled.stream.bytes_in, pooled.stream.bytes_out
     await conn.stream.send(octets + rest, conn.settings.send_timeout)

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING
 from lbproxy.http import rewrite
 from lbproxy.http.absolute import absolute_url
 from lbproxy.http.exchange import Exchange
+from lbproxy.proxy.forward import Forwarder
 from lbproxy.proxy.respond import send_answer, send_error
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location
     from lbproxy.plan import Plan
     from lbproxy.proxy.connection import Connection
-    from lbproxy.proxy.forward import Forwarder
 
 _MOST_REDIRECTS = 10  # NGX_HTTP_MAX_URI_CHANGES
 _CLOSE = 444
+
+Verdict = Forwarder | rewrite.Answer | int
+"""What is to be done with a request: pass it on, say what a script said, or answer with a status."""
 
 
 class Dispatcher:
@@ -46,7 +49,7 @@ class Dispatcher:
             StreamError, ClientGone: The client's side has ended.
             MalformedMessage: The client's body is wrong, or the request can't be put to a server.
         """
-        status = await self._enter_server(conn, ex)
+        status = await self._do(conn, ex, self._enter_server(conn, ex))
         if status:
             await self.answer_error(conn, ex, status)
 
@@ -80,32 +83,31 @@ class Dispatcher:
             except KeyError:
                 conn.log("error", f'could not find named location "{place.decode()}"')
                 return 500
-            return await self._enter_location(conn, ex, location)
+            return await self._do(conn, ex, self._enter_location(conn, ex, location))
         if ex.method != b"HEAD":
             ex.method = b"GET"
         ex.path, mark, args = place.partition(b"?")
         ex.args = args if mark else None
         ex.raw_path = None
-        return await self._enter_server(conn, ex)
+        return await self._do(conn, ex, self._enter_server(conn, ex))
 
-    async def _enter_server(self, conn: Connection, ex: Exchange) -> int:
+    def _enter_server(self, conn: Connection, ex: Exchange) -> Verdict:
+        """Run the server's script, and choose the location."""
         script = self._scripts.get(ex.server)
         if script is not None:
             said = script(ex)
             if said is not None:
-                return await self._say(conn, ex, said)
+                return said
         location, match, redirect = self._router.location(ex.server, ex.path)
         if match is not None:
             ex.capture(match)
         if redirect is not None:
             ex.location, conn.route = location, self._routes[location]
-            place = redirect + b"?" + ex.args if ex.args else redirect
-            await send_error(conn, ex, 301, location=absolute_url(ex, place))
-            return 0
-        return await self._enter_location(conn, ex, location)
+            return rewrite.Answer(301, location=redirect + b"?" + ex.args if ex.args else redirect)
+        return self._enter_location(conn, ex, location)
 
-    async def _enter_location(self, conn: Connection, ex: Exchange, location: Location) -> int:
-        """Do what *location* says; returns a status to be answered with a page, 0 when it is answered."""
+    def _enter_location(self, conn: Connection, ex: Exchange, location: Location) -> Verdict:
+        """Put *location* in force, and find out what it wants done."""
         ex.location = location
         route = conn.route = self._routes[location]
         limit, body = route.client.max_body_size, conn.body
@@ -117,12 +119,17 @@ class Dispatcher:
         if route.script is not None:
             said = route.script(ex)
             if said is not None:
-                return await self._say(conn, ex, said)
-        forwarder = self._forwarders.get(location)
-        return 404 if forwarder is None else await forwarder(conn, ex)
+                return said
+        return self._forwarders.get(location, 404)
+
+    async def _do(self, conn: Connection, ex: Exchange, verdict: Verdict) -> int:
+        """Act on *verdict*; returns a status to be answered with a page, 0 when it is answered."""
+        if isinstance(verdict, Forwarder):
+            return await verdict(conn, ex)
+        return verdict if isinstance(verdict, int) else await self._say(conn, ex, verdict)
 
     async def _say(self, conn: Connection, ex: Exchange, said: rewrite.Answer) -> int:
-        """Answer as ``return`` says."""
+        """Answer as ``return`` says; returns as `_do`."""
         status = ex.forced_status or said.status
         if said.status == _CLOSE:
             ex.status, ex.keep_alive = _CLOSE, False

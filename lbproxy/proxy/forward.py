@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-import trio
-
 from lbproxy.balance.peer import Outcome
 from lbproxy.errors import NoLivePeers, UpstreamClosed, UpstreamError
 from lbproxy.http.exchange import Attempt
@@ -64,7 +62,10 @@ class Forwarder:
             ClientGone, StreamError: The client's side has ended.
             MalformedMessage: The client's body is wrong, or the request can't be put to a server.
         """
-        source, framing = await self._body(conn, ex)
+        source: Source = b""
+        framing = ex.head.framing
+        if conn.body is not None or self.protocol.set_body is not None:
+            source, framing = await self._body(conn, ex)
         try:
             upstream = self.upstream or await self.find(self.protocol, ex)
             inquiry = Inquiry(ex, conn.stream, self.protocol, framing, source)
@@ -96,11 +97,11 @@ class Forwarder:
 class Forwarding:
     """One exchange on its way through the servers of *upstream*."""
 
-    __slots__ = ("_conn", "_ex", "_inquiry", "_of", "_upstream")
+    __slots__ = ("_conn", "_ex", "_inquiry", "_of", "_poller", "_upstream")
 
     def __init__(self, of: Forwarder, conn: Connection, upstream: Upstream, inquiry: Inquiry) -> None:
         self._of, self._conn, self._upstream, self._inquiry = of, conn, upstream, inquiry
-        self._ex = inquiry.exchange
+        self._ex, self._poller = inquiry.exchange, conn.stream.poller
 
     async def run(self) -> int:
         """Try one server after the other, as far as the rules allow; returns as `Forwarder.__call__`."""
@@ -108,7 +109,7 @@ class Forwarding:
         group = upstream.group
         selection = group.select(upstream.key(ex))
         while True:
-            now = trio.current_time()
+            now = self._poller.now
             try:
                 peer = group.acquire(selection, now)
             except NoLivePeers:
@@ -119,7 +120,7 @@ class Forwarding:
             try:
                 status, outcome = await self._attempt(peer, attempt)
             finally:
-                now = trio.current_time()
+                now = self._poller.now
                 attempt.response_time = now - attempt.started
                 group.release(peer, outcome, now, attempt.header_time, attempt.response_time)
             if status is not None:
@@ -145,7 +146,7 @@ class Forwarding:
             return (None if again else error.status), self._of.retry.outcome(error.condition, again=again)
         head = answer.head
         attempt.status = head.status
-        attempt.header_time = trio.current_time() - attempt.started
+        attempt.header_time = self._poller.now - attempt.started
         ex.response = head
         if head.status == 400 and self._of.protocol.name == "uwsgi":
             self._log_misunderstanding(peer, head)
@@ -161,7 +162,7 @@ class Forwarding:
         try:
             if await deliver(self._conn, self._inquiry, answer, attempt, count * size if settings.buffering else 0):
                 answer.pooled.requests += 1
-                self._upstream.pool.put(peer, answer.pooled, trio.current_time())
+                self._upstream.pool.put(peer, answer.pooled, self._poller.now)
             else:
                 answer.pooled.stream.close()
         except UpstreamError as error:
@@ -185,7 +186,7 @@ class Forwarding:
         while True:
             if pooled is None:
                 pooled = await inquiry.connect(self._upstream, peer)
-                attempt.connect_time = trio.current_time() - attempt.started
+                attempt.connect_time = self._poller.now - attempt.started
             else:
                 attempt.connect_time = 0.0
             stream = pooled.stream
@@ -211,7 +212,7 @@ class Forwarding:
             ex.method,
             sent=sent,
             attempts=len(ex.attempts),
-            elapsed=trio.current_time() - ex.attempts[0].started,
+            elapsed=self._poller.now - ex.attempts[0].started,
             group_tries=self._upstream.group.tries,
             body_replayable=self._inquiry.replayable,
         )

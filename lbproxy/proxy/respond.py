@@ -48,14 +48,14 @@ class _DateLine:
 date_line = _DateLine()
 
 
-def status_line(status: int, reason: bytes) -> bytes:
-    """Return the status line with its CRLF; *reason* may be empty."""
-    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
-
-
 def server_line(settings: ClientSettings) -> bytes:
     """Return the Server field, with the version unless ``server_tokens off``."""
     return _SERVER_LINES[settings.server_tokens]
+
+
+def own_lines(settings: ClientSettings) -> bytes:
+    """Return the fields that every answer has from us: Server and Date."""
+    return _SERVER_LINES[settings.server_tokens] + date_line()
 
 
 def connection_lines(conn: Connection, ex: Exchange) -> bytes:
@@ -95,11 +95,11 @@ async def send_answer(
         fields = b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type, len(body))
         if conn.route.charset is not None:
             fields = conn.route.charset(fields)
-    fields = server_line(settings) + date_line() + fields + connection_lines(conn, ex)
+    fields = own_lines(settings) + fields + connection_lines(conn, ex)
     if location is not None:
         fields += line(b"Location", _CONTROL.sub(_percent, location))
     ex.sent_fields = fields
-    head = status_line(status, STATUS_REASONS.get(status, b"")) + fields + b"\r\n"
+    head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, STATUS_REASONS.get(status, b""), fields)
     ex.head_length = len(head)
     await conn.stream.send(head if ex.method == b"HEAD" else head + body, settings.send_timeout)
     ex.completed = True
