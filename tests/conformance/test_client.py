@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.backends import close
-from tests.support.client import chunked, octets
+from tests.support.client import octets
 from tests.support.stage import Stage
 from tests.support.twins import Twins
 
@@ -123,7 +123,9 @@ def test_http_0_9_is_refused(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/return"])
-@pytest.mark.parametrize("body", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"-1\r\n", b"\r\n", b"fffffffffffffffff\r\n"])
+@pytest.mark.parametrize(
+    "body", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"-1\r\n", b"\r\n", b"fffffffffffffffff\r\n"]
+)
 def test_malformed_chunks(twins: Twins, path: str, body: bytes) -> None:
     twins.check_refused(octets(path, "Transfer-Encoding: chunked", method="POST") + body)
 
@@ -131,14 +133,15 @@ def test_malformed_chunks(twins: Twins, path: str, body: bytes) -> None:
 @pytest.mark.parametrize("size", [9, 10, 11])
 def test_limit_of_the_body(twins: Twins, size: int) -> None:
     twins.check(octets("/small", method="POST", body=b"x" * size))
-    twins.check(octets("/small", "Transfer-Encoding: chunked", method="POST") + chunked(b"x" * size), unlike=UNREAD)
+    twins.check(octets("/small", chunks=[b"x" * size]), unlike=UNREAD)
 
 
 @pytest.mark.parametrize(
     "target",
     [
-        "/return?a=b", "/204", "/301?x=y", "/302?x=y", "/307", "/404", "/500", "/503", "/410", "/444", "/url", "/type", "/slash",
-        "/slash?x=1", "/page/404", "/page/named", "/page/loop", "/page/moved", "/page/url", "/set?a=1", "/close",
+        "/return?a=b", "/204", "/301?x=y", "/302?x=y", "/307", "/404", "/500", "/503", "/410", "/444", "/url", "/type",
+        "/slash", "/slash?x=1", "/page/404", "/page/named", "/page/loop", "/page/moved", "/page/url", "/set?a=1",
+        "/close",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
@@ -166,7 +169,7 @@ def test_last_of_keepalive_requests(twins: Twins) -> None:
 @pytest.mark.parametrize("target", ["/return", "/404", "/", "/page/404", "/close"])
 def test_unread_body_does_not_disturb_the_next_request(twins: Twins, target: str) -> None:
     body = octets(target, method="POST", body=b"GET /evil HTTP/1.1\r\nHost: x\r\n\r\n")
-    chunks = octets(target, "Transfer-Encoding: chunked", method="POST") + chunked(b"x" * 20)
+    chunks = octets(target, chunks=[b"x" * 20])
     twins.check(body, octets("/return"), chunks, octets("/return"), together=True, unlike=UNREAD)
 
 
@@ -181,6 +184,6 @@ def test_escapes_in_the_log(twins: Twins, target: str) -> None:
 
 
 def test_variables_in_the_log(twins: Twins) -> None:
-    seen = twins.check(octets("/x%20y?a=1", "Cookie: c=d", "X-Forwarded-For: 1.1.1.1", "Content-Type: a/b", method="PUT", body=b"x"))
-    (line,) = seen.log
+    fields = ("Cookie: c=d", "X-Forwarded-For: 1.1.1.1", "Content-Type: a/b")
+    (line,) = twins.check(octets("/x%20y?a=1", *fields, method="PUT", body=b"x")).log
     assert (line["uri"], line["arg_a"], line["cookie_c"], line["content_type"]) == ("/x y", "1", "d", "a/b")

@@ -71,7 +71,8 @@ def test_json(stage: Stage) -> None:
 
 def test_off_and_condition(stage: Stage) -> None:
     form = "log_format own '$request_uri';"
-    proxy = stage.lbproxy(CONF, b=stage.backend(reply("ok")), format=form, log="access_log /dev/stdout own if=$arg_log;")
+    log = "access_log /dev/stdout own if=$arg_log;"
+    proxy = stage.lbproxy(CONF, b=stage.backend(reply("ok")), format=form, log=log)
     with Client(proxy.address) as client:
         for target in ("/quiet?log=1", "/?log=0", "/", "/?log=1"):
             client.ask(target)

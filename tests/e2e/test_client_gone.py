@@ -25,7 +25,7 @@ server {
 @pytest.mark.parametrize("leave", ["close", "reset"])
 def test_backend_connection_is_closed_and_499_logged(stage: Stage, protocol: str, leave: str) -> None:
     backends = {"http": stage.backend(hang), "uwsgi": stage.uwsgi(hang)}
-    proxy = stage.lbproxy(CONF, **backends)
+    proxy = stage.lbproxy(CONF, http=backends["http"], uwsgi=backends["uwsgi"])
     with Client(proxy.address) as client:
         client.send(octets(f"/{protocol}"))
         backends[protocol].requests.wait()

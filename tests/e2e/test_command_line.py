@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import lbproxy
@@ -164,5 +165,5 @@ def test_yaml_is_the_same_language(stage: Stage) -> None:
         proxy_pass: http://servers
     """
     backend = stage.backend(reply("ok"))
-    proxy = stage.lbproxy(text.replace("\n    ", "\n"), name="site.yaml", b=backend)
+    proxy = stage.start(stage.text(textwrap.dedent(text), b=backend), name="site.yaml")
     assert get(proxy.address).text == "ok"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,8 @@ server {
     location / { include uwsgi_params; <pass>; }
 }
 """
+
+ROOT = os.geteuid() == 0
 
 
 def failure(proxy: Lbproxy, phase: str, upstream: str, status: int = 502) -> str:
@@ -57,13 +60,9 @@ def test_socket_permission(stage: Stage) -> None:
     """The usual mistake: the node's socket belongs to somebody else. Root may do everything, hence the `user`."""
     path = stage.path("mine.sock")
     stage.uwsgi(reply("ok"), at=path)
-    os.chmod(path, 0o600)
-    if os.geteuid() == 0:
-        os.chmod(stage.directory, 0o755)
-        conf = "user daemon; events {} http { " + CONF + " }"
-    else:
-        os.chmod(path, 0)
-        conf = CONF
+    Path(path).chmod(0o600 if ROOT else 0)
+    stage.directory.chmod(0o755)
+    conf = "user daemon; events {} http { " + CONF + " }" if ROOT else CONF
     proxy = stage.lbproxy(conf, **{"pass": f"uwsgi_pass unix:{path}"})
     line = failure(proxy, "while connecting to upstream", f"uwsgi://unix:{path}")
     assert "(13: Permission denied)" in line
@@ -198,6 +197,5 @@ def test_level_of_the_log(stage: Stage) -> None:
     proxy = stage.lbproxy(f"error_log {path} crit;" + CONF, **{"pass": f"proxy_pass http://{dead}"})
     assert get(proxy.address).status == 502
     assert proxy.stop() == 0
-    with open(path) as log:
-        assert log.read() == ""
+    assert Path(path).read_text() == ""
     assert proxy.errors() == []

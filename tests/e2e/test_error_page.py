@@ -16,23 +16,24 @@ server {
 """
 
 
-@pytest.mark.parametrize(
-    ("directive", "status", "location", "text"),
-    [
-        ('return 200 "hello $remote_addr";', 200, None, "hello 127.0.0.1"),
-        ("return 204;", 204, None, ""),
-        ("return 301 https://$host$request_uri;", 301, "https://example.com/x?y=1", None),
-        ("return 302 /other;", 302, "http://example.com:<port>/other", None),
-        ("return http://elsewhere/;", 302, "http://elsewhere/", None),
-        ("return 403;", 403, None, None),
-        ("return 404 missing;", 404, None, "missing"),
-    ],
-)
-def test_return(stage: Stage, directive: str, status: int, location: str | None, text: str | None) -> None:
-    proxy = stage.lbproxy(CONF, more=f"location / {{ {directive} }}")
-    answer = get(proxy.address, "/x?y=1")
-    assert (answer.status, answer.get("Location")) == (status, location and stage.text(location))
-    assert text is None or answer.text == text
+RETURNS = {
+    "/text": ('return 200 "hello $remote_addr";', 200, None, "hello 127.0.0.1"),
+    "/204": ("return 204;", 204, None, ""),
+    "/301": ("return 301 https://$host$request_uri;", 301, "https://example.com/301?y=1", None),
+    "/302": ("return 302 /other;", 302, "http://example.com:<port>/other", None),
+    "/url": ("return http://elsewhere/;", 302, "http://elsewhere/", None),
+    "/403": ("return 403;", 403, None, None),
+    "/404": ("return 404 missing;", 404, None, "missing"),
+}
+
+
+def test_forms_of_return(stage: Stage) -> None:
+    locations = "".join(f"location {path} {{ {directive} }}" for path, (directive, *_) in RETURNS.items())
+    proxy = stage.lbproxy(CONF, more=locations)
+    for path, (_, status, location, text) in RETURNS.items():
+        answer = get(proxy.address, f"{path}?y=1")
+        assert (answer.status, answer.get("Location")) == (status, location and stage.text(location)), path
+        assert text is None or answer.text == text
 
 
 def test_return_444_closes_without_a_word(stage: Stage) -> None:
@@ -69,7 +70,9 @@ def test_error_page_of_a_location(stage: Stage) -> None:
     assert (answer.status, answer.text) == (502, "back soon")
 
 
-@pytest.mark.parametrize(("form", "status"), [("=200 /sorry", 200), ("= /sorry", 503), ("@sorry", 502), ("=404 @sorry", 404)])
+@pytest.mark.parametrize(
+    ("form", "status"), [("=200 /sorry", 200), ("= /sorry", 503), ("@sorry", 502), ("=404 @sorry", 404)]
+)
 def test_forms_of_error_page(stage: Stage, form: str, status: int) -> None:
     """``=code`` sets the status, ``=`` takes the page's own, a named location keeps the method and URI."""
     page = stage.backend(reply("sorry", status="503 Later"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.backends import held, reply
-from tests.support.client import Client, bodies, get, octets
+from tests.support.client import Client, bodies, get, octets, refuses
 from tests.support.stage import Stage
 from tests.support.waiting import until
 
@@ -51,9 +51,7 @@ def test_graceful_end_finishes_what_is_in_hand(stage: Stage) -> None:
         backend.requests.wait()
         proxy.send_signal(signal.SIGQUIT)
         assert idle.at_end()
-        with pytest.raises(ConnectionRefusedError):
-            while True:
-                Client(proxy.address).close()
+        until(lambda: refuses(proxy.address), "new clients to be refused")
         assert proxy.running
         gate.set()
         answer = busy.answer()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.backends import reply
-from tests.support.client import Client, ask, bodies, chunked, get, octets
+from tests.support.client import Client, ask, bodies, get, octets
 from tests.support.stage import Stage
 
 CONF = """
@@ -108,11 +108,9 @@ def test_body_arrives_whole_with_either_framing(stage: Stage) -> None:
     backend = stage.backend(reply("ok"))
     proxy = stage.lbproxy(CONF, to=f"http://{backend.address}", more="")
     ask(proxy.address, octets(method="POST", body=b"with a length"), method="POST")
-    request = octets("/", "Transfer-Encoding: chunked", method="POST") + chunked(b"in", b" chunks", trailer=b"X-T: 1\r\n")
-    ask(proxy.address, request, method="POST")
+    ask(proxy.address, octets(chunks=[b"in", b" chunks"]), method="POST")
     first, second = backend.requests.wait(2)
     assert (first.body, second.body) == (b"with a length", b"in chunks")
-    assert second.get("X-T") is None
 
 
 def test_method_body_and_fields_of_the_configuration(stage: Stage) -> None:
@@ -162,7 +160,8 @@ def test_pipelined_requests_are_answered_in_order(stage: Stage) -> None:
 
 def test_interim_answers_are_no_answers(stage: Stage) -> None:
     """103 and 100 from the server don't stand in for its final answer."""
-    backend = stage.backend(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + reply("final"))
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+    backend = stage.backend(interim + reply("final"))
     proxy = stage.lbproxy(CONF, to=f"http://{backend.address}", more="")
     with Client(proxy.address) as client:
         assert client.ask().text == "final"

@@ -6,7 +6,7 @@ import signal
 import threading
 
 from tests.support.backends import held, reply
-from tests.support.client import Client, get, octets
+from tests.support.client import Client, get, octets, refuses
 from tests.support.daemon import Lbproxy
 from tests.support.stage import Stage
 from tests.support.waiting import until
@@ -116,13 +116,4 @@ def test_listening_address_moves(stage: Stage) -> None:
     moved = ("127.0.0.1", stage.port())
     proxy.reload(stage.text(CONF, b=backend, listen=f"127.0.0.1:{moved[1]}"))
     assert get(moved).text == "ok"
-    until(lambda: refused(proxy), "the old address to be closed")
-
-
-def refused(proxy: Lbproxy) -> bool:
-    """Say whether nobody listens at its address any more."""
-    try:
-        Client(proxy.address).close()
-    except ConnectionRefusedError:
-        return True
-    return False
+    until(lambda: refuses(proxy.address), "the old address to be closed")

@@ -42,7 +42,8 @@ def test_server_sent_events_are_not_held_back(stage: Stage, fields: str, more: s
 def test_chunks_come_through_as_they_are_made(stage: Stage) -> None:
     gate = threading.Event()
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
-    proxy = stage.lbproxy(CONF, b=stage.backend(held(gate, b"3\r\ntwo\r\n0\r\n\r\n", first=head)), more="proxy_buffering off;")
+    backend = stage.backend(held(gate, b"3\r\ntwo\r\n0\r\n\r\n", first=head))
+    proxy = stage.lbproxy(CONF, b=backend, more="proxy_buffering off;")
     with Client(proxy.address) as client:
         client.send(octets())
         client.read_until(b"one")
@@ -101,7 +102,7 @@ def test_early_answer_ends_the_upload(stage: Stage) -> None:
         conversation.send(reply("enough", "Connection: close", status="413 Too Much"))
         conversation.until_gone()
 
-    proxy = stage.lbproxy(CONF, b=stage.backend(script=script), more="proxy_request_buffering off; client_max_body_size 0;")
+    proxy = stage.lbproxy(CONF, b=stage.backend(script=script), more="proxy_request_buffering off;")
     with Client(proxy.address) as client:
         client.send(octets("/", "Content-Length: 1000000", method="POST") + b"x" * 1000)
         assert client.answer("POST").status == 413

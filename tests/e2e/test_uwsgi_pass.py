@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.backends import closing, reply, unsized
-from tests.support.client import Client, ask, chunked, get, octets
+from tests.support.client import Client, ask, get, octets
+from tests.support.daemon import Lbproxy
 from tests.support.node import Node
 from tests.support.stage import Stage
 
@@ -22,6 +24,13 @@ server {
 """
 
 
+@pytest.fixture(scope="module")
+def proxy(nodes: tuple[Node, Node, Node]) -> Iterator[Lbproxy]:
+    """One proxy in front of a real node, for all tests that need nothing else."""
+    with Stage() as stage:
+        yield stage.lbproxy(CONF, to=nodes[0], more="uwsgi_param SITE main;")
+
+
 def environ(address: Any, target: str, *fields: str, **rest: Any) -> dict[str, Any]:
     """Return what the application was told."""
     answer = ask(address, octets(target, *fields, **rest))
@@ -30,8 +39,7 @@ def environ(address: Any, target: str, *fields: str, **rest: Any) -> dict[str, A
     return told
 
 
-def test_tcp_socket(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_tcp_socket(proxy: Lbproxy) -> None:
     assert get(proxy.address).text == "a"
 
 
@@ -44,8 +52,7 @@ def test_unix_socket(stage: Stage, prefix: str) -> None:
     assert get(proxy.address).text == "u"
 
 
-def test_application_sees_the_request(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="uwsgi_param SITE main;")
+def test_application_sees_the_request(proxy: Lbproxy) -> None:
     told = environ(proxy.address, "/a%20b/environ?x=1&y", "X-One: 1", "Cookie: a=b")
     expected = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/a b/environ", "QUERY_STRING": "x=1&y",
@@ -56,24 +63,21 @@ def test_application_sees_the_request(stage: Stage, nodes: tuple[Node, Node, Nod
     assert {name: told.get(name) for name in expected} == expected
 
 
-def test_repeated_fields_are_joined(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_repeated_fields_are_joined(proxy: Lbproxy) -> None:
     told = environ(proxy.address, "/environ", "X-Two: 1", "Cookie: a=1", "X-Two: 2", "Cookie: b=2")
     assert (told["HTTP_X_TWO"], told["HTTP_COOKIE"]) == ("1, 2", "a=1; b=2")
 
 
-def test_body_with_a_length(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_body_with_a_length(proxy: Lbproxy) -> None:
     body = bytes(range(256)) * 400
     told = environ(proxy.address, "/environ", "Content-Type: x/y", method="POST", body=body)
     assert (told["CONTENT_LENGTH"], told["body"], told["CONTENT_TYPE"]) == ("102400", 102400, "x/y")
     assert told["sha256"] == hashlib.sha256(body).hexdigest()
 
 
-def test_chunked_body_reaches_the_application_with_its_length(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_chunked_body_reaches_the_application_with_its_length(proxy: Lbproxy) -> None:
     with Client(proxy.address) as client:
-        client.send(octets("/environ", "Transfer-Encoding: chunked", method="POST") + chunked(b"abc", b"de"))
+        client.send(octets("/environ", chunks=[b"abc", b"de"]))
         told = json.loads(client.answer("POST").body)
         assert (told["CONTENT_LENGTH"], told["sha256"]) == ("5", hashlib.sha256(b"abcde").hexdigest())
         assert "HTTP_TRANSFER_ENCODING" not in told
@@ -88,18 +92,14 @@ def test_chunks_of_the_application_are_decoded(stage: Stage, nodes: tuple[Node, 
         assert client.ask().text == "a"
 
 
-def test_answer_without_a_length_is_chunked_for_http_1_1(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_answer_without_a_length_is_chunked_for_http_1_1(proxy: Lbproxy) -> None:
     with Client(proxy.address) as client:
         answer = client.ask("/?unsized")
         assert (answer.text, answer.get("Transfer-Encoding")) == ("a", "chunked")
         assert client.ask().text == "a"
 
 
-def test_answer_without_a_length_ends_with_the_connection_for_http_1_0(
-    stage: Stage, nodes: tuple[Node, Node, Node]
-) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_answer_without_a_length_ends_with_the_connection_for_http_1_0(proxy: Lbproxy) -> None:
     with Client(proxy.address) as client:
         client.send(octets("/?unsized", version="1.0"))
         head, _, body = client.rest().partition(b"\r\n\r\n")
@@ -107,16 +107,14 @@ def test_answer_without_a_length_ends_with_the_connection_for_http_1_0(
         assert b"chunked" not in head
 
 
-def test_head_has_no_body(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_head_has_no_body(proxy: Lbproxy) -> None:
     with Client(proxy.address) as client:
         answer = client.ask(method="HEAD")
         assert (answer.status, answer.body, answer.get("Content-Length")) == (200, b"", "1")
         assert client.ask().text == "a"
 
 
-def test_status_of_the_application(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
-    proxy = stage.lbproxy(CONF, to=nodes[0], more="")
+def test_status_of_the_application(proxy: Lbproxy) -> None:
     answer = get(proxy.address, "/status-418")
     assert (answer.status, answer.text) == (418, "a")
 
@@ -137,7 +135,8 @@ def test_cgi_head(stage: Stage) -> None:
 
 def test_packet_has_each_variable_once_and_no_look_alikes(stage: Stage) -> None:
     backend = stage.uwsgi(unsized("ok"))
-    proxy = stage.lbproxy(CONF, to=backend, more="uwsgi_param HTTP_X_FIXED ours; uwsgi_param HTTPS $https if_not_empty;")
+    more = "uwsgi_param HTTP_X_FIXED ours; uwsgi_param HTTPS $https if_not_empty;"
+    proxy = stage.lbproxy(CONF, to=backend, more=more)
     get(proxy.address, "/", "X-Fixed: theirs", "Proxy: evil", "X_Fixed: evil")
     (request,) = backend.requests.wait()
     names = [name for name, _ in request.fields]

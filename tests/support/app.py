@@ -1,7 +1,7 @@
 """
 The WSGI application of the uWSGI nodes in tests.
 
-It answers by the last segment of the path; anything unknown gets the node's name.  NODE in the environment is that name.
+It answers by the last segment of the path; any other path gets the node's name, which is NODE in the environment.
 """
 
 from __future__ import annotations

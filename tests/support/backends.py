@@ -206,7 +206,7 @@ def closing(data: bytes) -> Reply:
     return reply
 
 
-def held(gate: threading.Event, then: bytes, first: bytes = b"") -> Reply:
+def held(gate: threading.Event, then: bytes, first: bytes = b"") -> Callable[[Conversation, Request], None]:
     """A reply: send *first*, wait for the *gate* to be opened by the test, then send *then*."""
 
     def reply(conversation: Conversation, _request: Request) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -17,13 +17,24 @@ Address = tuple[str, int] | str
 
 
 def octets(
-    target: str = "/", *fields: str, method: str = "GET", host: str = "example.com", body: bytes = b"", version: str = "1.1"
-) -> bytes:
-    """Write one request; *fields* are whole lines such as "Accept: x", a body brings its Content-Length along."""
-    lines = [f"{method} {target} HTTP/{version}", f"Host: {host}", *fields]
-    if body:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+    target: str = "/", *fields: str, method: str = "GET", host: str = "example.com", version: str = "1.1",
+    body: bytes = b"", chunks: Sequence[bytes] | None = None,
+) -> bytes:  # fmt: skip
+    """
+    Write one request.
+
+    Args:
+        fields: Whole lines such as "Accept: x".
+        body: Brings its Content-Length along, unless empty.
+        chunks: Are sent instead of a body; GET becomes POST then.
+    """
+    if chunks is not None:
+        method = "POST" if method == "GET" else method
+        fields, body = (*fields, "Transfer-Encoding: chunked"), chunked(*chunks)
+    elif body:
+        fields = (*fields, f"Content-Length: {len(body)}")
+    lines = [f"{method} {target} HTTP/{version}", f"Host: {host}", *fields, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
 
 
 def chunked(*chunks: bytes, trailer: bytes = b"") -> bytes:
@@ -210,3 +221,12 @@ def bodies(address: Address, count: int, target: str = "/", *, source: str | Non
 def statuses(answers: Iterable[Answer]) -> list[int]:
     """Return the statuses of *answers*."""
     return [answer.status for answer in answers]
+
+
+def refuses(address: Address) -> bool:
+    """Say whether nobody listens at *address*."""
+    try:
+        Client(address).close()
+    except ConnectionRefusedError:
+        return True
+    return False

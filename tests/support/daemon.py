@@ -79,7 +79,7 @@ class Lbproxy(Process):
         self.conf = directory / name
         self.conf.write_text(text)
         self.readiness = Readiness(directory / "notify")
-        argv = [sys.executable, "-m", "lbproxy", "-p", directory, "-c", self.conf, *words]
+        argv: list[str | Path] = [sys.executable, "-m", "lbproxy", "-p", directory, "-c", self.conf, *words]
         environment = {"PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(self.readiness.path), **(env or {})}
         super().__init__(argv, env=environment)
         self.until_ready(lambda: self.readiness.wait(self))

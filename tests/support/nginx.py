@@ -11,11 +11,9 @@ from lbproxy import config
 from tests.support.process import Process
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin")
-MODULES = Path("/usr/lib/nginx/modules")
 PARAMS = Path(config.__file__).with_name("params")
 
 _WHOLE = """\
-{modules}
 daemon off;
 master_process off;
 {user}
@@ -38,15 +36,13 @@ class Nginx(Process):
     Args:
         directory: Its prefix, an existing empty directory.
         fragment: What stands in the http block.
-        modules: File names of dynamic modules to load, for example "ngx_http_upstream_fair_module.so".
     """
 
-    def __init__(self, directory: Path, fragment: str, *, modules: tuple[str, ...] = ()) -> None:
+    def __init__(self, directory: Path, fragment: str) -> None:
         assert NGINX is not None
         user = "user root;" if os.geteuid() == 0 else ""
-        loads = "".join(f"load_module {MODULES / module};\n" for module in modules)
         log = "" if "access_log" in fragment else "access_log off;"  # the built-in default is a system file
-        whole = _WHOLE.format(modules=loads, user=user, log=log, fragment=fragment)
+        whole = _WHOLE.format(user=user, log=log, fragment=fragment)
         (directory / "nginx.conf").write_text(whole)
         for params in PARAMS.glob("*_params"):
             shutil.copy(params, directory)
@@ -58,7 +54,7 @@ def verdict(directory: Path, fragment: str) -> str:
     """Return what ``nginx -t`` says of *fragment* in an http block: "" when it is good, else the first message."""
     assert NGINX is not None
     conf = directory / "nginx.conf"
-    conf.write_text(_WHOLE.format(modules="", user="", log="access_log off;", fragment=fragment))
+    conf.write_text(_WHOLE.format(user="", log="access_log off;", fragment=fragment))
     with Process([NGINX, "-t", "-q", "-p", directory, "-c", "nginx.conf", "-e", "stderr"]) as process:
         if process.wait() == 0:
             return ""

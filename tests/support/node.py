@@ -47,9 +47,9 @@ class Node:
     def start(self) -> None:
         """Start it and return once its application is loaded and its socket listens."""
         bind = self.at if isinstance(self.at, str) else f"{self.at[0]}:{self.at[1]}"
-        words = [f"--{self.kind}", bind, "--wsgi-file", APP, "--need-app", "--die-on-term", "--threads", "4",
-                 "--disable-logging", *self._options]  # fmt: skip
-        self.process = process = Process([UWSGI, *words], env=self._environment)
+        settings = ["--need-app", "--die-on-term", "--threads", "4", "--disable-logging", *self._options]
+        argv: list[str | Path] = [UWSGI, f"--{self.kind}", bind, "--wsgi-file", APP, *settings]
+        self.process = process = Process(argv, env=self._environment)
         process.until_ready(lambda: process.stderr.wait_for("spawned uWSGI worker 1"))
 
     def kill(self) -> None:

@@ -77,7 +77,9 @@ class Stage:
         place = at or ("127.0.0.1", self.port())
         return self._stack.enter_context(UwsgiBackend(script or answers(*replies), place, requests))
 
-    def node(self, name: str, kind: Kind = "socket", *options: str, at: Address | None = None, delay: float = 0) -> Node:
+    def node(
+        self, name: str, kind: Kind = "socket", *options: str, at: Address | None = None, delay: float = 0
+    ) -> Node:
         """Start a real uWSGI node."""
         node = Node(name, at or ("127.0.0.1", self.port()), kind, delay, *options)
         self._stack.callback(node.close)
@@ -88,15 +90,17 @@ class Stage:
         listen = f"{self.listen[0]}:{self.listen[1]}"
         return fill(conf, {"listen": listen, "port": self.listen[1], "dir": self.directory, **names})
 
-    def lbproxy(self, conf: str, *words: str, name: str = "site.conf", **names: object) -> Lbproxy:
-        """Start lbproxy with *conf* and wait until it serves."""
-        proxy = Lbproxy(self._room(), self.text(conf, **names), self.listen, *words, name=name)
-        self._stack.push(proxy)
-        return proxy
+    def lbproxy(self, conf: str, /, *words: str, **names: object) -> Lbproxy:
+        """Start lbproxy with *conf* and more command-line *words*, and wait until it serves."""
+        return self.start(self.text(conf, **names), *words)
 
-    def nginx(self, conf: str, *, modules: tuple[str, ...] = (), **names: object) -> Nginx:
+    def start(self, text: str, *words: str, name: str = "site.conf") -> Lbproxy:
+        """Start lbproxy likewise with a complete *text* in a file of this *name*."""
+        return self._stack.enter_context(Lbproxy(self._room(), text, self.listen, *words, name=name))
+
+    def nginx(self, conf: str, /, **names: object) -> Nginx:
         """Start nginx with *conf* as its http block."""
-        return self._stack.enter_context(Nginx(self._room(), self.text(conf, **names), modules=modules))
+        return self._stack.enter_context(Nginx(self._room(), self.text(conf, **names)))
 
     def close(self) -> None:
         """Stop and close everything."""

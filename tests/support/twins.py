@@ -39,6 +39,9 @@ LOGGED = (
 )  # fmt: skip
 """Variables that every compared log line has."""
 
+UNCOMPARED = {"remote_port", "http_x_forwarded_proto", "document_root"}
+"""uwsgi variables that differ for good reasons."""
+
 _PREAMBLE = """
 server_tokens off;
 log_format twins '{format}';
@@ -123,8 +126,9 @@ class Twins:
     """
 
     def __init__(
-        self, stage: Stage, conf: str, *pages: dict[str, Reply], uwsgi: tuple[dict[str, Reply], ...] = (), **names: object
-    ) -> None:
+        self, stage: Stage, conf: str, *pages: dict[str, Reply],
+        uwsgi: tuple[dict[str, Reply], ...] = (), **names: object,
+    ) -> None:  # fmt: skip
         self._stage = stage
         self._requests: Journal[Request] = Journal()
         self._letters: dict[str, str] = {}
@@ -245,7 +249,7 @@ class Twins:
         if request.line:
             kept = [pair for pair in fields if pair != ("connection", "close")]
         else:
-            kept = [pair for pair in fields if pair[0] not in {"remote_port", "http_x_forwarded_proto", "document_root"}]
+            kept = [pair for pair in fields if pair[0] not in UNCOMPARED]
         return Asked(self._letters[request.server], request.line, tuple(sorted(kept, key=_name)), request.body)
 
 
