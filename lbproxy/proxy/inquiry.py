@@ -73,8 +73,8 @@ class Inquiry:
         half_closed: The client had ended its sending before; that it did so says nothing then.
     """
 
-    __slots__ = ("_client", "_framing", "_reader", "_request", "_settings", "_source", "_unsent", "body_sent",
-                 "exchange", "half_closed", "protocol")
+    __slots__ = ("_client", "_framing", "_reader", "_request", "_server", "_settings", "_source", "_unsent",
+                 "body_sent", "exchange", "half_closed", "protocol")
 
     def __init__(
         self,
@@ -89,7 +89,8 @@ class Inquiry:
         self._framing, self._source = framing, source
         self._request = protocol.encode_request(exchange, framing)
         self._reader: SpoolReader | RequestBody | None = None
-        self._unsent = memoryview(b"")
+        self._unsent: memoryview
+        self._server: Stream
         self.body_sent = False
         self.half_closed = client.hung_up
 
@@ -122,8 +123,8 @@ class Inquiry:
         sent_before, received_before = stream.bytes_out, stream.bytes_in
         phase = "send"
         try:
-            self._begin()
-            await self._send(stream, watching=True)
+            if not self._send_at_once(stream):
+                await self._send(stream, watching=True)
             phase = "head"
             if self.body_sent:
                 return await self._read_head(stream)
@@ -135,23 +136,31 @@ class Inquiry:
             attempt.bytes_sent += stream.bytes_out - sent_before
             attempt.bytes_received += stream.bytes_in - received_before
 
+    def _client_gone(self) -> None:
+        self._server.interrupt(ClientGone("client prematurely closed connection"))
+
     def unwatch_client(self) -> None:
         """The answer is complete: the client may close when it likes."""
         self._client.on_hangup = None
 
     # sending
 
-    def _begin(self) -> None:
-        """Put the head and what is at hand of the body together: they go out in one write."""
+    def _send_at_once(self, stream: Stream) -> bool:
+        """Send head and body together, as far as they are at hand and the socket takes them; True if that was all."""
         source = self._source
-        self.body_sent = False
-        self._reader = None
         if isinstance(source, bytes):
-            self._unsent = memoryview(self._request + source if source else self._request)
-            return
-        self._reader = reader = source.reader() if isinstance(source, Spool) else source
-        piece = reader.read_now()
-        self._unsent = memoryview(self._request + self._frame(piece, last=reader.complete))
+            data = self._request + source if source else self._request
+            self._reader = None
+            complete = True
+        else:
+            self._reader = reader = source.reader() if isinstance(source, Spool) else source
+            data = self._request + self._frame(reader.read_now(), last=reader.complete)
+            complete = reader.complete
+        sent = stream.send_now(data)
+        self.body_sent = complete and sent == len(data)
+        if not self.body_sent:
+            self._unsent = memoryview(data)[sent:]
+        return self.body_sent
 
     async def _send(self, stream: Stream, *, watching: bool) -> None:
         """
@@ -235,7 +244,8 @@ class Inquiry:
 
     async def _read_head(self, stream: Stream) -> tuple[ResponseHead, bytes]:
         if not self._settings.ignore_client_abort:
-            self._client.on_hangup = partial(stream.interrupt, ClientGone("client prematurely closed connection"))
+            self._server = stream
+            self._client.on_hangup = self._client_gone
             self._client.watch_input()
         method = self.exchange.method if self.protocol.method is None else self.protocol.method(self.exchange)
         buf, searched, interim = b"", 0, 0

@@ -1,8 +1,8 @@
 """
 Log files: the error log with its levels, access logs, and reopening all of them after a rotation.
 
-A line is written with one system call to a descriptor opened for appending, so that lines of several workers never
-mix.  An unwritable log (a full disk, a closed pipe) never stops the service: what cannot be written is lost, and the
+Lines of access logs are gathered while the event loop goes through what has happened, and written with one system
+call before it waits again; files are opened for appending, so that lines of several workers never mix.  An unwritable log (a full disk, a closed pipe) never stops the service: what cannot be written is lost, and the
 error log says so once.
 """
 
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
 _RANK = {name: rank for rank, name in enumerate(LEVELS)}
+_TURN_BUFFER = 65536  # octets: written earlier when a turn of the event loop brings more
 _STANDARD = {"stderr": 2, "stdout": 1, "/dev/stderr": 2, "/dev/stdout": 1}
 
 
@@ -24,7 +25,7 @@ class Sink(NamedTuple):
 
     Args:
         path: "stderr", "stdout", or a path.
-        buffer: Octets gathered before they are written; 0: every line is written at once.
+        buffer: Octets gathered before they are written; 0: as many as come in one turn of the event loop.
         flush: Seconds after which gathered lines are written; 0.0: when the buffer is full.
     """
 
@@ -37,12 +38,17 @@ class LogFile:
     """
     One file, or one of the standard streams, that lines are appended to.
 
+    Attributes:
+        per_turn: Gathered lines are to be written at the end of each turn of the event loop.
+
     Raises:
         OSError: The file cannot be opened.
     """
 
     def __init__(self, sink: Sink) -> None:
-        self.path, self._limit, self._flush_after = sink
+        self.path, self._flush_after = sink.path, sink.flush
+        self._limit = sink.buffer or _TURN_BUFFER
+        self.per_turn = sink.buffer == 0
         self._standard = _STANDARD.get(sink.path)
         self._lines: list[bytes] = []
         self._size = 0
@@ -62,10 +68,7 @@ class LogFile:
 
     def write(self, line: bytes) -> None:
         """Append *line*, which brings its own line end."""
-        if self._limit == 0:
-            self._put(line)
-            return
-        if not self._lines:
+        if self._flush_after and not self._lines:
             self._oldest = time.monotonic()
         self._lines.append(line)
         self._size += len(line)
@@ -129,6 +132,7 @@ class ErrorLog:
         for file, lowest in self._files:
             if rank >= lowest:
                 file.write(line)
+                file.flush()
 
 
 class Logs:
@@ -161,6 +165,12 @@ class Logs:
                 file.reopen()
             except OSError as error:
                 self.error.log("emerg", f'open() "{file.path}" failed ({error.errno}: {error.strerror})')
+
+    def end_turn(self) -> None:
+        """Write what this turn of the event loop has brought."""
+        for file in self._files.values():
+            if file.per_turn:
+                file.flush()
 
     def tick(self) -> None:
         """Write what buffered logs have gathered for long enough."""

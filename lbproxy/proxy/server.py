@@ -31,6 +31,16 @@ _TICK = 1.0  # seconds between two rounds of housekeeping
 _PAUSE = 0.5  # seconds without accepting after the system had nothing to give (as nginx's accept_mutex_delay)
 
 
+class _TurnEnd(trio.abc.Instrument):
+    """Writes the access log when the event loop has dealt with what has happened and is about to wait."""
+
+    def __init__(self, logs: Logs) -> None:
+        self._logs = logs
+
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - trio's interface
+        self._logs.end_turn()
+
+
 class Server:
     """
     Serves a plan on sockets that somebody else has bound.
@@ -65,6 +75,8 @@ class Server:
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serve until `stop`, or until `drain` has nothing left to wait for; *started* is called once it serves."""
+        turn_end = _TurnEnd(self.logs)
+        trio.lowlevel.add_instrument(turn_end)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._poller.run)
@@ -74,6 +86,8 @@ class Server:
             started()
             await self._finished.wait()
             nursery.cancel_scope.cancel()
+        trio.lowlevel.remove_instrument(turn_end)
+        self.logs.end_turn()
         self._upstreams.close()
         for listener in self._listeners:
             listener.pause()
