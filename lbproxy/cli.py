@@ -6,13 +6,14 @@ Everything that costs time to import is imported where it is needed, so that ``-
 
 from __future__ import annotations
 
-import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from lbproxy import __version__
+from lbproxy.arguments import OPTIONS, SIGNALS, Arguments, Misuse, parse
 
 if TYPE_CHECKING:
     from lbproxy.plan import Plan
@@ -22,7 +23,12 @@ SYSTEM_PREFIX = Path("/etc/lbproxy")
 CONFIGURATIONS = ("lbproxy.conf", "site.conf", "site.yaml", "conf/nginx.conf")
 """Without ``-c``, the first of these that exists: under the prefix if given, else here, else in /etc/lbproxy."""
 
-_EPILOG = f"""\
+_USAGE = f"""\
+usage: lbproxy [options]
+
+A reverse proxy and load balancer that reads nginx configurations.
+
+{OPTIONS}
 Without -c, lbproxy looks for {", ".join(CONFIGURATIONS)} under the prefix;
 without -p as well, in the current directory and then in {SYSTEM_PREFIX}.
 Without -p, the prefix is the directory of the configuration file (above a
@@ -31,14 +37,6 @@ directory that is called conf).  Relative paths are relative to the prefix.
 Signals: TERM, INT stop; QUIT stop when clients are served; HUP reload;
 USR1 reopen logs.
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    """Exits with 1 on a mistake, as nginx does, and never guesses at abbreviations."""
-
-    def error(self, message: str) -> NoReturn:
-        _say(f"{message} (-h shows what there is)")
-        self.exit(1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,13 +48,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         1: anything else; the reasons are on stderr.
         130: it was interrupted before it served.
     """
+    gc.disable()  # what is made while loading stays; to look for garbage among it takes as long as to parse it
     try:
-        return _run(parser().parse_args(argv))
+        return _run(parse(sys.argv[1:] if argv is None else argv))
+    except Misuse as mistake:
+        _say(f"{mistake} (-h shows what there is)")
+        return 1
     except KeyboardInterrupt:  # while names were resolved, say; once it serves, SIGINT is a way to end
         return 130
+    finally:
+        gc.enable()
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> int:
+    if args.help:
+        print(_USAGE, end="")
+        return 0
     if args.version or args.build:
         _print_version(full=args.build)
         return 0
@@ -71,33 +78,7 @@ def _run(args: argparse.Namespace) -> int:
     return _serve(options)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return what understands the command line."""
-    words = _Parser(
-        prog="lbproxy",
-        description="A reverse proxy and load balancer that reads nginx configurations.",
-        epilog=_EPILOG,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=90),  # asks no terminal
-        allow_abbrev=False,
-        add_help=False,
-    )
-    add = words.add_argument
-    add("-h", "-?", "--help", action="help", help="show this and exit")
-    add("-v", "--version", action="store_true", help="show the version and exit")
-    add("-V", dest="build", action="store_true", help="show the versions of all parts and exit")
-    add("-t", dest="test", action="store_true", help="test the configuration and exit")
-    add("-T", dest="dump", action="store_true", help="test the configuration, print it whole and exit")
-    add("-q", dest="quiet", action="store_true", help="say nothing but errors with -t")
-    add("-s", dest="signal", choices=("stop", "quit", "reload", "reopen"), help="signal the running master")
-    add("-p", dest="prefix", metavar="PREFIX", help="the directory that relative paths refer to")
-    add("-c", dest="file", metavar="FILE", help="the configuration file")
-    add("-e", dest="error_log", metavar="FILE", default="", help="error log unless one is configured")
-    add("-g", dest="directives", metavar="DIRECTIVES", default="", help="directives before those of the file")
-    add("--daemon", action="store_true", help="leave the terminal once lbproxy serves, like `daemon on`")
-    return words
-
-
-def locate(args: argparse.Namespace) -> Options | None:
+def locate(args: Arguments) -> Options | None:
     """Return which file to read with which prefix; None when no file is named and none is found."""
     from lbproxy.process.options import Options
 
@@ -133,14 +114,14 @@ def _print_version(*, full: bool) -> None:
 
 def _send_signal(name: str, options: Options) -> int:
     import os
+    import signal
 
     from lbproxy.errors import LbproxyError
     from lbproxy.process.options import pid_path
     from lbproxy.process.pidfile import read_pid
-    from lbproxy.process.signals import NAMES
 
     try:
-        os.kill(read_pid(pid_path(options)), NAMES[name])
+        os.kill(read_pid(pid_path(options)), getattr(signal, SIGNALS[name]))
     except (LbproxyError, OSError) as error:
         _complain(error)
         return 1
@@ -148,7 +129,6 @@ def _send_signal(name: str, options: Options) -> int:
 
 
 def _test(options: Options, *, quiet: bool, dump: bool) -> int:
-    from lbproxy.config.dump import dump as text_of
     from lbproxy.errors import LbproxyError
     from lbproxy.process.cycle import check, read_plan
 
@@ -165,6 +145,8 @@ def _test(options: Options, *, quiet: bool, dump: bool) -> int:
     if not quiet:
         _say(f"configuration file {options.file} test is successful", level="")
     if dump:
+        from lbproxy.config.dump import dump as text_of
+
         print(text_of(plan.config.directives), end="")
     return 0
 
@@ -206,6 +188,7 @@ def _serve(options: Options) -> int:
     except (LbproxyError, OSError) as error:
         _complain(error)
         return 1
+    gc.enable()
     return master.run()
 
 

@@ -20,20 +20,21 @@ Codecs and streams do not know sides; the client boundary (proxy/connection) and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class LbproxyError(Exception):
     """The root of the tree."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One configuration text: where it came from, and its lines for excerpts."""
 
     name: str
-    text: str = field(repr=False, default="")
+    text: str = ""
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
 
     def line(self, number: int) -> str:
         """Return line *number* (from 1) without its end, or "" when there is none."""
@@ -41,8 +42,7 @@ class Source:
         return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place in a configuration: source, line and column, both counted from 1."""
 
     source: Source

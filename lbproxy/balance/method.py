@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from lbproxy.balance.peer import Balancer, Chance, Outcome, Peer
 from lbproxy.balance.tier import Tier
@@ -24,8 +23,7 @@ class KeyKind(enum.Enum):
     TEMPLATE = "template"  # the value of `Method.key`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class Method(NamedTuple):
     """
     A balancing directive with its arguments parsed.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lbproxy.balance.fair import Fair
 from lbproxy.balance.ip_hash import IpHash
@@ -18,8 +18,7 @@ from lbproxy.config.parser import Directive
 from lbproxy.errors import ConfigError, InvalidValue
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A balancing directive: its name, how many arguments (the grammar checks), and what parses them."""
 
     directive: str

@@ -6,7 +6,7 @@ Source: nginx src/http/ngx_http_upstream.c:ngx_http_upstream_next, :ngx_http_ups
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lbproxy.balance.peer import Outcome
 
@@ -15,8 +15,7 @@ _NEVER_FAILURES = frozenset(("http_403", "http_404"))
 _NOT_IDEMPOTENT = frozenset((b"POST", b"LOCK", b"PATCH"))
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """
     When to try the next server.
 

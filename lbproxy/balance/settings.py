@@ -8,7 +8,7 @@ from lbproxy.config.settings import Context, setting
 from lbproxy.config.values import choice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BalanceSettings:
     """
     What lbproxy adds to nginx's rules.

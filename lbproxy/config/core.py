@@ -56,7 +56,7 @@ def _user(directive: Directive) -> tuple[str, str]:
     return name, group[0] if group else name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MainSettings:
     """
     What the processes obey.
@@ -106,7 +106,7 @@ def _server_tokens(arg: Argument) -> bool:
     return choice("on", "off", "build")(arg) != "off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClientSettings:
     """
     What a client's connection obeys.
@@ -152,7 +152,7 @@ def _keepalive(directive: Directive) -> int:
     return number(directive.args[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PoolSettings:
     """
     How long idle connections to the servers of an upstream are kept.
@@ -183,7 +183,7 @@ def _types(directive: Directive) -> Types:
     return tuple(pairs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TypeSettings:
     """
     Media types by the extension of the path, for the bodies that lbproxy itself makes.

@@ -6,7 +6,7 @@ As src/http/ngx_http_core_module.c:ngx_http_core_listen and ngx_http_core_server
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lbproxy.config.addresses import Endpoint, Resolver, parse_endpoint, port_number, resolve
 from lbproxy.config.model import Address, ServerName
@@ -64,7 +64,7 @@ def _addresses(arg: Argument, resolver: Resolver) -> tuple[Address, ...]:
     try:
         endpoint, last_port = _split_range(arg.text)
         if endpoint.host == "*":
-            endpoint = replace(endpoint, host="0.0.0.0")  # noqa: S104 - what "*" means
+            endpoint = endpoint._replace(host="0.0.0.0")  # noqa: S104 - what "*" means
         found = resolve(endpoint, DEFAULT_PORT, resolver)
     except ValueError as error:
         raise InvalidValue(f'{error} in "{arg.text}" of the "listen" directive', arg.position) from None
@@ -73,7 +73,7 @@ def _addresses(arg: Argument, resolver: Resolver) -> tuple[Address, ...]:
         raise InvalidValue(message, arg.position) from None
     if last_port is None:
         return found
-    return tuple(replace(one, port=port) for port in range(found[0].port, last_port + 1) for one in found)
+    return tuple(one._replace(port=port) for port in range(found[0].port, last_port + 1) for one in found)
 
 
 def _split_range(text: str) -> tuple[Endpoint, int | None]:

@@ -12,7 +12,7 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from lbproxy.config.parser import Directive
 from lbproxy.errors import Position
@@ -22,8 +22,7 @@ T = TypeVar("T")
 TypeMap = Mapping[type, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """
     Where to listen or connect: an IP address with a port, or the path of a unix socket.
 
@@ -65,8 +64,7 @@ class Settings:
         return cast("T", self.merged[kind])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Listener(NamedTuple):
     """
     One socket to listen on, with the options its `listen` directives agreed on.
 
@@ -76,12 +74,12 @@ class Listener:
     """
 
     address: Address
+    position: Position
     backlog: int = 511
     reuseport: bool = False
     ipv6only: bool = True
     rcvbuf: int = 0
     sndbuf: int = 0
-    position: Position
 
 
 class MatchKind(enum.Enum):
@@ -116,8 +114,7 @@ class Location(Settings):
     merged: TypeMap = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerName:
+class ServerName(NamedTuple):
     """One name of a server: exact, wildcard ("*.b", "a.*", ".b"), or a regex over the lower-cased host."""
 
     text: str
@@ -142,8 +139,7 @@ class VirtualServer(Settings):
     merged: TypeMap = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamServer:
+class UpstreamServer(NamedTuple):
     """
     One `server` line of an `upstream` block; the counters live in `lbproxy.balance.peer.Peer`.
 
@@ -157,13 +153,13 @@ class UpstreamServer:
 
     name: str
     addresses: tuple[Address, ...]
+    position: Position
     weight: int = 1
     max_fails: int = 1
     fail_timeout: float = 10.0
     max_conns: int = 0
     backup: bool = False
     down: bool = False
-    position: Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lbproxy.config.lexer import Kind, Token, Unbalanced, tokens
 from lbproxy.errors import ConfigError, ConfigErrors, ConfigSyntaxError, InvalidValue, Position, Source
@@ -19,8 +20,7 @@ Includer = Callable[[str, Source], Sequence[Source]]
 YAML_SUFFIXES = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """One word behind a directive's name; *text* without quotes and escapes."""
 
     text: str

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from lbproxy.config.addresses import Resolver
 from lbproxy.config.parser import YAML_SUFFIXES, Directive, Includer
@@ -21,8 +21,7 @@ from lbproxy.config.vocabulary import Entry, Role, Vocabulary
 from lbproxy.errors import ConfigError, ConfigErrors, ConfigSyntaxError, Position, WrongContext
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """
     What a configuration is read against.
 

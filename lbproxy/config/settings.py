@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from lbproxy.config.parser import Argument, Directive
 
@@ -47,8 +47,7 @@ HTTP_SERVER = Context.HTTP | Context.SERVER
 EVERY_LEVEL = Context.HTTP | Context.SERVER | Context.LOCATION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """
     One directive of a settings class.
 
@@ -62,10 +61,10 @@ class Row:
     """
 
     name: str
-    field: str = ""
     parse: Callable[[Directive], Any]
     contexts: Context
     arity: Arity
+    field: str = ""
     repeatable: bool = False
     inherit: bool = True
     block: bool = False
@@ -154,7 +153,7 @@ def rows(kind: type) -> Mapping[str, Row]:
         row = item.metadata.get(_ROW)
         if row is not None:
             name = row.name.replace("*", getattr(kind, "prefix", "*"))
-            found[name] = replace(row, name=name, field=item.name)
+            found[name] = row._replace(name=name, field=item.name)
     return MappingProxyType(found)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from lbproxy.config import tables
 from lbproxy.config.parser import Directive
@@ -19,8 +20,7 @@ from lbproxy.config.values import did_you_mean
 from lbproxy.errors import ConfigError, ConfigSyntaxError, InvalidValue, UnknownDirective, WrongContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grammar:
+class Grammar(NamedTuple):
     """
     Everything a configuration may say, besides its structure.
 
@@ -33,10 +33,10 @@ class Grammar:
     """
 
     settings: tuple[type, ...]
-    scripts: Mapping[str, tuple[int, int | None, Context]] = field(default_factory=dict)
-    balancers: Mapping[str, Arity] = field(default_factory=dict)
-    ignored: Mapping[str, Context] = field(default_factory=lambda: tables.IGNORED)
-    unsupported: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: tables.UNSUPPORTED)
+    scripts: Mapping[str, tuple[int, int | None, Context]] = MappingProxyType({})
+    balancers: Mapping[str, Arity] = MappingProxyType({})
+    ignored: Mapping[str, Context] = tables.IGNORED
+    unsupported: Mapping[str, tuple[str, ...]] = tables.UNSUPPORTED
 
 
 class Role(enum.Enum):
@@ -50,8 +50,7 @@ class Role(enum.Enum):
     UNSUPPORTED = enum.auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """
     One meaning of a directive's name.
 

@@ -72,8 +72,7 @@ ESCAPINGS: Mapping[str, Escaping] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LogFormat:
+class LogFormat(NamedTuple):
     """A ``log_format`` directive; its strings follow each other without anything between them."""
 
     name: str
@@ -82,8 +81,7 @@ class LogFormat:
     position: Position
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessLog:
+class AccessLog(NamedTuple):
     """
     An ``access_log`` directive.
 
@@ -162,7 +160,7 @@ def _value(parse: Callable[[Argument], V], arg: Argument, complaint: str) -> V:
         raise InvalidValue(f'{complaint} "{arg.text}"', arg.position, error.hint) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AccessLogSettings:
     """Where requests are logged, and how; a block with any ``access_log`` inherits none."""
 

@@ -30,7 +30,7 @@ def _types(directive: Directive) -> tuple[str, ...]:
     return ("text/html", *(text.lower() for text in directive.texts))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CharsetSettings:
     """
     What is added to which media types.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting_list
@@ -50,8 +51,7 @@ def _page(title: bytes, heading: bytes, explanation: bytes, signature: bytes) ->
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorPage:
+class ErrorPage(NamedTuple):
     """
     One ``error_page`` directive.
 
@@ -91,7 +91,7 @@ def _status(arg: Argument) -> int:
     return status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ErrorPageSettings:
     """What is shown instead of the small pages; a block with any ``error_page`` inherits none."""
 

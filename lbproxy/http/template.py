@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lbproxy.config.parser import Argument
 from lbproxy.errors import InvalidValue, Position
@@ -22,8 +22,7 @@ Part = bytes | str | int
 _REFERENCE = re.compile(r"\$(?:([1-9])|(\{)?([A-Za-z0-9_]*)(\})?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A text with variables as parsed; `bind` makes it usable."""
 
     parts: tuple[Part, ...]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import glob
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from lbproxy import config
 from lbproxy.config.model import Address
 from lbproxy.errors import Source
 
 _MAGIC = frozenset("*?[")
+_PARAMS = Path(config.__file__).parent / "params"  # importlib.resources would cost as much as half of -t
 
 
 def read_source(path: Path) -> Source:
@@ -53,7 +53,7 @@ class FileIncluder:
         if _MAGIC.isdisjoint(pattern) or any((place / pattern).exists() for place in places):
             return [self._one(pattern, places)]
         for place in places:
-            found = sorted(glob.glob(str(place / pattern)))  # noqa: PTH207 - takes absolute patterns as well
+            found = _matching(str(place / pattern))
             if found:
                 return [read_source(Path(name)) for name in found]
         return []
@@ -66,13 +66,17 @@ class FileIncluder:
         return packaged if packaged is not None else read_source(self.prefix / name)
 
 
+def _matching(pattern: str) -> list[str]:
+    import glob  # noqa: PLC0415 - few configurations have patterns, and -t is to be quick
+
+    return sorted(glob.glob(pattern))  # noqa: PTH207 - takes absolute patterns as well
+
+
 def _packaged(name: str) -> Source | None:
     if "/" in name:
         return None
-    from importlib import resources  # noqa: PLC0415 - costs as much as all else that -t imports
-
-    file = resources.files("lbproxy.config").joinpath("params", name)
-    return Source(str(file), file.read_text(encoding="utf-8")) if file.is_file() else None
+    file = _PARAMS / name
+    return read_source(file) if file.is_file() else None
 
 
 def resolve(host: str, port: int) -> Sequence[Address]:
@@ -82,6 +86,8 @@ def resolve(host: str, port: int) -> Sequence[Address]:
     Raises:
         LookupError: The name has none; the text is the resolver's reason.
     """
+    import socket  # noqa: PLC0415 - -t does without it where every address is literal
+
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

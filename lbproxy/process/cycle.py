@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lbproxy import __version__
 from lbproxy.config.core import MainSettings
@@ -33,8 +31,7 @@ if TYPE_CHECKING:
 _DAEMON_ERROR_LOG, _DAEMON_ACCESS_LOG = "logs/error.log", "logs/access.log"
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlaces:
+class LogPlaces(NamedTuple):
     """
     Where logs go; "stderr" and "stdout" are the standard streams.
 
@@ -67,14 +64,14 @@ def read_plan(options: Options) -> Plan:
         include=FileIncluder(options.prefix),
         resolve=resolve,
         default_port=80 if os.geteuid() == 0 else 8000,
-        hostname=socket.gethostname(),
+        hostname=os.uname().nodename,
     )
     return load(options.source(), environment, _constants())
 
 
 def _constants() -> Constants:
     return {
-        "hostname": socket.gethostname().lower().encode(),
+        "hostname": os.uname().nodename.lower().encode(),
         "nginx_version": __version__.encode(),
         "pid": lambda: b"%d" % os.getpid(),
         "request_id": lambda: os.urandom(16).hex().encode(),
@@ -232,5 +229,5 @@ class Loader:
         plan = read_plan(self._options)
         check(plan, self._options)
         self.daemon = is_daemon(plan, self._options)
-        self._options = replace(self._options, daemon=self.daemon)
+        self._options = self._options._replace(daemon=self.daemon)
         return LoadedCycle(plan, self._options, self._terminal)

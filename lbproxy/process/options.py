@@ -7,9 +7,8 @@ This is all that ``-s`` needs, which must be quick and must work with a configur
 from __future__ import annotations
 
 import os
-import traceback
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lbproxy.config import forms
 from lbproxy.errors import ConfigError, ConfigErrors, LbproxyError, Source
@@ -19,8 +18,7 @@ DEFAULT_PID = "lbproxy.pid"
 """Where the pid file lies, relative to the prefix, unless the ``pid`` directive says otherwise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """
     What the command line says of the configuration.
 
@@ -79,4 +77,6 @@ def reasons(error: Exception) -> list[str]:
         case OSError(filename=str(filename)):
             return [f'open() "{filename}" failed ({error.errno}: {error.strerror})']
         case _:
+            import traceback  # noqa: PLC0415 - for a bug only; -s is to be quick
+
             return ["".join(traceback.format_exception(error)).strip()]

@@ -19,14 +19,6 @@ REQUESTS: Mapping[int, Request] = {
 }
 """What each signal asks of the master."""
 
-NAMES: Mapping[str, signal.Signals] = {
-    "stop": signal.SIGTERM,
-    "quit": signal.SIGQUIT,
-    "reload": signal.SIGHUP,
-    "reopen": signal.SIGUSR1,
-}
-"""What ``lbproxy -s`` sends."""
-
 HANDLED = frozenset({*REQUESTS, signal.SIGCHLD})
 
 

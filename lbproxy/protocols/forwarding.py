@@ -94,7 +94,7 @@ def _lower_name(directive: Directive) -> bytes:
     return field_name(directive.args[0]).lower()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ForwardSettings:
     """
     The directives of every protocol; ``*`` is the protocol's prefix.  Times are seconds, sizes octets.

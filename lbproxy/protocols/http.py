@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from lbproxy.config.model import Location, MatchKind
 from lbproxy.config.parser import Directive
@@ -51,8 +51,7 @@ _NO_URI_PART = (
 FieldsOf = Callable[[Exchange], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class SetField:
+class SetField(NamedTuple):
     """One ``proxy_set_header``: a field of every request; none where the value is empty."""
 
     name: bytes
@@ -68,7 +67,7 @@ def _set_field(directive: Directive) -> SetField:
     return SetField(field_name(name), template)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ProxySettings(ForwardSettings):
     """
     The directives of HTTP servers.

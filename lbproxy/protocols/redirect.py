@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lbproxy.config.parser import Directive
 from lbproxy.config.regex import compile_regex
@@ -33,8 +33,7 @@ _URL = re.compile(rb"url=", re.IGNORECASE)
 _BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(NamedTuple):
     """
     One ``proxy_redirect`` directive: "default" if it has neither *prefix* nor *regex*.
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from lbproxy.config.addresses import Endpoint, parse_endpoint
 from lbproxy.config.parser import Argument
@@ -67,8 +68,7 @@ class Target:
         object.__setattr__(self, "host_field", shown.encode("utf-8", "surrogateescape"))
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(NamedTuple):
     """
     A ``*_pass`` directive.
 

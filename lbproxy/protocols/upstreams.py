@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from lbproxy.balance.group import PeerGroup
 from lbproxy.balance.method import KeyKind
@@ -147,6 +146,8 @@ class UpstreamTable:
         return UpstreamPlan(conf)
 
     def _suggestion(self, host: str) -> str:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for mistakes
+
         names = [conf.name for conf in self._config.upstreams.values()]
         near = get_close_matches(host, names, n=1)
         return f"did you mean the upstream {near[0]}?" if near else "no upstream has this name either"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from lbproxy.config.model import Location
 from lbproxy.config.parser import Directive
@@ -44,8 +44,7 @@ Variables = list[tuple[bytes, bytes]]
 ValueOf = Callable[[Exchange], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(NamedTuple):
     """One ``uwsgi_param``; with *if_not_empty* it is left out where its value is empty."""
 
     name: bytes
@@ -62,7 +61,7 @@ def _param(directive: Directive) -> Param:
     return Param(octets(name.text), Template.parse(value), bool(condition))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UwsgiSettings(ForwardSettings):
     """The directives of uwsgi servers."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -39,7 +38,7 @@ def test_address_that_lands_on_a_down_server_is_hashed_again() -> None:
     """2001:db8::7 is the second's; with that down, nginx sends it to the first. Others stay."""
     addresses = packed("::1", "fe80::1", "2001:db8::7")
     assert route(group(SERVERS, "ip_hash"), addresses) == "132"
-    down = (SERVERS[0], replace(SERVERS[1], down=True), *SERVERS[2:])
+    down = (SERVERS[0], SERVERS[1]._replace(down=True), *SERVERS[2:])
     assert route(group(down, "ip_hash"), addresses) == "131"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from lbproxy.balance.peer import Outcome
 from tests.support.upstreams import group, order, route, server, servers
 
 SERVERS = servers(1, 2, 1, 1)
-SECOND_DOWN = (SERVERS[0], replace(SERVERS[1], down=True), *SERVERS[2:])
+SECOND_DOWN = (SERVERS[0], SERVERS[1]._replace(down=True), *SERVERS[2:])
 KEYS = [b"k%d" % number for number in range(60)]
 FORMS = ("hash $arg_k", "hash $arg_k consistent", "url_hash")
 
