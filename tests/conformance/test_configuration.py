@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import command
-from tests.support.nginx import verdict
-from tests.support.stage import Stage
+from lbproxy.cli import main
+from tests.support import nginx
 
 GOOD = [
     "server { listen 8001; }",
@@ -107,16 +108,28 @@ OTHER_WORDS = [
 ]
 
 
-def ours(stage: Stage, fragment: str) -> str:
-    """Return what ``lbproxy -t`` says of *fragment* in an http block: "" when it is good, else the first message."""
-    path = stage.directory / "site.conf"
-    path.write_text(f"events {{ }}\nhttp {{\n{fragment}\n}}\n")
-    process = command("-t", "-q", "-c", path, "-p", stage.directory)
-    if process.wait() == 0:
-        return ""
-    assert "Traceback" not in process.stderr.text
-    (message, *_) = process.stderr.matching(r"\[emerg\]")
-    return re.sub(r"^.*?\[emerg\] ", "", message)
+Verdict = Callable[[str], str]
+
+
+@pytest.fixture
+def ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verdict:
+    """Say what ``lbproxy -t`` says of a fragment in an http block: "" when it is good, else the first message."""
+
+    def verdict(fragment: str) -> str:
+        conf = tmp_path / "site.conf"
+        conf.write_text(f"events {{ }}\nhttp {{\n{fragment}\n}}\n")
+        if main(["-t", "-q", "-c", str(conf), "-p", str(tmp_path)]) == 0:
+            return ""
+        (message, *_) = re.findall(r"\[emerg\] (.*)", capsys.readouterr().err)
+        return str(message)
+
+    return verdict
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Verdict:
+    """Say what ``nginx -t`` says of it."""
+    return lambda fragment: nginx.verdict(tmp_path, fragment)
 
 
 def words(message: str) -> str:
@@ -125,19 +138,19 @@ def words(message: str) -> str:
 
 
 @pytest.mark.parametrize("fragment", GOOD)
-def test_what_nginx_loads_is_loaded(stage: Stage, fragment: str) -> None:
-    assert (verdict(stage.directory, fragment), ours(stage, fragment)) == ("", "")
+def test_what_nginx_loads_is_loaded(theirs: Verdict, ours: Verdict, fragment: str) -> None:
+    assert (theirs(fragment), ours(fragment)) == ("", "")
 
 
 @pytest.mark.parametrize("fragment", BAD)
-def test_what_nginx_refuses_is_refused_in_its_words(stage: Stage, fragment: str) -> None:
+def test_what_nginx_refuses_is_refused_in_its_words(theirs: Verdict, ours: Verdict, fragment: str) -> None:
     """lbproxy may say more, for example the argument it means."""
-    theirs = words(verdict(stage.directory, fragment))
-    assert theirs
-    assert words(ours(stage, fragment))[: len(theirs)] == theirs
+    expected = words(theirs(fragment))
+    assert expected
+    assert words(ours(fragment))[: len(expected)] == expected
 
 
 @pytest.mark.parametrize("fragment", OTHER_WORDS)
-def test_what_nginx_refuses_is_refused(stage: Stage, fragment: str) -> None:
-    assert verdict(stage.directory, fragment)
-    assert ours(stage, fragment)
+def test_what_nginx_refuses_is_refused(theirs: Verdict, ours: Verdict, fragment: str) -> None:
+    assert theirs(fragment)
+    assert ours(fragment)

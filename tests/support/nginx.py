@@ -40,6 +40,7 @@ class Nginx(Process):
 
     def __init__(self, directory: Path, fragment: str) -> None:
         assert NGINX is not None
+        self.directory = directory
         user = "user root;" if os.geteuid() == 0 else ""
         log = "" if "access_log" in fragment else "access_log off;"  # the built-in default is a system file
         whole = _WHOLE.format(user=user, log=log, fragment=fragment)

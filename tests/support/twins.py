@@ -44,6 +44,7 @@ UNCOMPARED = {"remote_port", "http_x_forwarded_proto", "document_root"}
 
 _PREAMBLE = """
 server_tokens off;
+lingering_timeout 200ms;
 log_format twins '{format}';
 access_log /dev/stdout twins;
 proxy_http_version 1.1;
