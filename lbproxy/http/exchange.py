@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lbproxy.wire import uri
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location, VirtualServer
@@ -115,8 +114,8 @@ class Exchange:
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
         self.method = head.method
-        self.raw_path: bytes | None
-        self.raw_path, self.args = uri.split(head.target)
+        self.raw_path: bytes | None = head.raw_path
+        self.args = head.args
         self.path: bytes = b""
         self.host: bytes = b""
         self.location: Location = server.root

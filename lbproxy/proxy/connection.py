@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from lbproxy.config.core import MainSettings
 from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTimeout
 from lbproxy.http.exchange import Client, Exchange
 from lbproxy.http.variables import server_name
 from lbproxy.proxy.requestbody import RequestBody
-from lbproxy.wire import uri
 from lbproxy.wire.body import NO_BODY
 from lbproxy.wire.http1 import TOO_LARGE, RequestHead, parse_request
 
@@ -181,15 +181,14 @@ class Connection:
     def _direct(self, ex: Exchange) -> None:
         """Find the server, and decode what the target says; MalformedMessage when it says nothing sensible."""
         head = ex.head
-        authority = None if head.target.startswith(b"/") else uri.authority(head.target)
-        ex.host = head.derive(_host_name) if authority is None else uri.parse_host(authority)
+        ex.host = head.host_name
         ex.server, match = self._names.find(ex.host)
         if match is not None:
             ex.capture(match)
         if not ex.host:
             ex.host = server_name(ex)
         route = self.route = self._server.plan.routes[ex.server.root]
-        ex.path = uri.normalise(ex.raw_path or b"/", route.client.merge_slashes)
+        ex.path = head.path(route.client.merge_slashes)
         if head.framing != NO_BODY or head.expect_continue:
             self.body = RequestBody(self.stream, ex, self._buf, route.client.body_timeout)
             self._buf = b""
@@ -297,7 +296,7 @@ class Connection:
 
     def log(self, level: str, message: str, upstream: bytes = b"") -> None:
         """Write *message* to the error log with what it is about: client, server, request, upstream, host."""
-        errors = self._server.logs.error
+        errors = self._server.logs.error_of(self.route.location.settings(MainSettings).error_log)
         if not errors.enabled(level):
             return
         ex = self._exchange
@@ -310,10 +309,6 @@ class Connection:
             if ex.head.host:
                 parts.append(f'host: "{_shown(ex.head.host)}"')
         errors.log(level, ", ".join(parts))
-
-
-def _host_name(head: RequestHead) -> bytes:
-    return b"" if head.host is None else uri.parse_host(head.host)
 
 
 def _place(error: Exception) -> str:

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Self, TypeVar, cast
 
+from lbproxy.wire import uri
 from lbproxy.wire.body import NO_BODY, Framing
 from lbproxy.wire.fields import HOP_BY_HOP, Field, parse_block
 from lbproxy.wire.grammar import OWS
@@ -104,7 +105,7 @@ def _parse_fields(head: Head) -> list[Field]:
 
 class RequestHead(Head):
     """
-    A request's head.
+    A request's head; not to be changed, for equal heads may be one object.
 
     Attributes:
         line: The request line as received, without its end ($request).
@@ -112,6 +113,8 @@ class RequestHead(Head):
         version: 10 or 11.
         block: The field lines that were not dropped, validated, names as received, each ended by CRLF.
         host: The value of the Host field, valid; None only in HTTP/1.0.
+        host_name: The name that the target, or else Host, gives: lower case, no port; b"" where neither does.
+        raw_path, args: The two parts of the target (see `lbproxy.wire.uri.split`).
         framing: How the body is delimited; `NO_BODY` where no field announces one.
         content_length: The announced length in plain digits, None where there is none.
         keep_alive: The client would use the connection again.
@@ -121,14 +124,17 @@ class RequestHead(Head):
         size: Octets of the head as received, with blank lines before it and its end.
     """
 
-    __slots__ = ("connection_tokens", "content_length", "expect_continue", "framing", "host", "keep_alive", "line",
-                 "method", "size", "target", "upgrade", "version")
+    __slots__ = ("_paths", "args", "connection_tokens", "content_length", "expect_continue", "framing", "host",
+                 "host_name", "keep_alive", "line", "method", "raw_path", "size", "target", "upgrade", "version")
 
     def __init__(self, line: bytes, method: bytes, target: bytes, version: int, block: bytes, *, size: int) -> None:
         self.line, self.method, self.target, self.version = line, method, target, version
         self.block, self.size = block, size
         self.memo = {}
+        self.raw_path, self.args = uri.split(target)
+        self._paths: dict[bool, bytes] = {}
         self.host: bytes | None = None
+        self.host_name = b""
         self.framing: Framing = NO_BODY
         self.content_length: bytes | None = None
         self.expect_continue = False
@@ -141,10 +147,21 @@ class RequestHead(Head):
         head = object.__new__(RequestHead)
         head.line, head.method, head.target, head.version, head.size = line, method, target, self.version, size
         head.block, head.memo = self.block, self.memo
+        head.raw_path, head.args = uri.split(target)
+        head._paths = {}
+        named = None if target.startswith(b"/") else uri.authority(target)
+        head.host_name = self.host_name if named is None else uri.parse_host(named)
         head.host, head.framing, head.content_length = self.host, self.framing, self.content_length
         head.expect_continue, head.keep_alive = self.expect_continue, self.keep_alive
         head.upgrade, head.connection_tokens = self.upgrade, self.connection_tokens
         return head
+
+    def path(self, merge_slashes: bool) -> bytes:
+        """Return the decoded, folded path; raises as `lbproxy.wire.uri.normalise`."""
+        path = self._paths.get(merge_slashes)
+        if path is None:
+            path = self._paths[merge_slashes] = uri.normalise(self.raw_path, merge_slashes)
+        return path
 
     def __repr__(self) -> str:
         return f"<RequestHead {self.line!r} framing={self.framing}>"

@@ -95,16 +95,28 @@ def parse_request(buf: bytes, limits: HeadLimits, searched: int = 0) -> RequestH
     """
     end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
     if 4 <= end <= limits.harmless:
-        match = _REQUEST_START.match(buf)
-        if match is not None:
-            line, method, target, minor = match.groups()
-            block = buf[match.end() : end - 2]
-            known = _known_fields if end <= REMEMBERED else _known_fields.__wrapped__
-            model = known(block, minor != b"0", limits.underscores)
-            if model is not None:
-                _check_target(method, target)
-                return model.again(line, method, target, end)
+        plain = _known_request if end <= REMEMBERED else _plain_request
+        head = plain(buf[:end], limits.underscores)
+        if head is not None:
+            return head
     return _parse_uncommon_request(buf, limits, searched)
+
+
+def _plain_request(octets: bytes, underscores: bool) -> RequestHead | None:
+    """Return the head that *octets* are, None if it is not one of the plain ones; raise for what it must not say."""
+    match = _REQUEST_START.match(octets)
+    if match is None:
+        return None
+    line, method, target, minor = match.groups()
+    known = _known_fields if len(octets) <= REMEMBERED else _known_fields.__wrapped__
+    model = known(octets[match.end() : -2], minor != b"0", underscores)
+    if model is None:
+        return None
+    _check_target(method, target)
+    return model.again(line, method, target, len(octets))
+
+
+_known_request = lru_cache(maxsize=MOST_REMEMBERED)(_plain_request)
 
 
 @lru_cache(maxsize=MOST_REMEMBERED)
@@ -201,12 +213,11 @@ def _read_request(match: re.Match[bytes], size: int) -> RequestHead:
 
 def _read_fields(block: bytes, version: int) -> RequestHead:
     """Return a head without a start line that says what *block* says; raise for what that must not be."""
-    head = RequestHead(b"", b"", b"", version, block, size=0)
+    head = RequestHead(b"", b"", b"*", version, block, size=0)
     found = _by_name(_REQUEST_FIELDS.findall(b"\n" + block))
     host = found.pop(b"host", None)
     if host is not None:
-        uri.parse_host(host)
-        head.host = host
+        head.host, head.host_name = host, uri.parse_host(host)
     elif version == 11:
         raise MalformedMessage("HTTP/1.1 request without Host")
     if found:
