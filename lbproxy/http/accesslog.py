@@ -18,7 +18,8 @@ from lbproxy.config.values import duration, size, split_parameter
 from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
-from lbproxy.http.variables import VariableTable
+from lbproxy.http.variables import OfHead, VariableTable
+from lbproxy.wire.heads import RequestHead
 
 V = TypeVar("V")
 
@@ -217,11 +218,23 @@ def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
     layout = b"".join(template.layout for template in log_format.strings) + b"\n"
     getters = tuple(getter for template in log_format.strings for getter in template.getters(table))
     missing, harmless, escape = ESCAPINGS[log_format.escape]
+    makers = [getter.make if isinstance(getter, OfHead) else None for getter in getters]
+    moving = tuple((index, get) for index, get in enumerate(getters) if not isinstance(get, OfHead))
+
+    def of_head(head: RequestHead) -> list[bytes]:
+        """Return the values that the request's fields alone decide, with room for the others."""
+        values = [b"" if make is None else make(head) for make in makers]
+        return [missing if value is None else escape(value) for value in values]
 
     def line(ex: Exchange) -> bytes:
-        values = [missing if (value := get(ex)) is None else value for get in getters]
-        if b"".join(values).translate(None, harmless):
-            values = [escape(value) for value in values]
+        values = ex.head.derive(of_head).copy()
+        for index, get in moving:
+            value = get(ex)
+            if value is None:
+                value = missing
+            elif value.translate(None, harmless):
+                value = escape(value)
+            values[index] = value
         return layout % tuple(values)
 
     return line

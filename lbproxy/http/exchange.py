@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from lbproxy.config.model import Location, VirtualServer
     from lbproxy.wire.http1 import RequestHead, ResponseHead

@@ -11,12 +11,13 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime  # not when first used: a worker that is no longer root might not be able to read it
 from functools import lru_cache
 from operator import attrgetter
 
 from lbproxy.http.exchange import Attempt, Exchange
 from lbproxy.wire import uri
-from lbproxy.wire.heads import Head
+from lbproxy.wire.heads import Head, RequestHead
 
 Getter = Callable[[Exchange], bytes | None]
 
@@ -51,9 +52,26 @@ def _in_block(name: str) -> Callable[[Head], bytes | None]:
     return lambda head: find(head.block)
 
 
+class OfHead:
+    """
+    The getter of a variable that depends on nothing but the request's field block.
+
+    Args:
+        make: Returns the value for a head.
+    """
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[RequestHead], bytes | None]) -> None:
+        self.make = make
+
+    def __call__(self, ex: Exchange) -> bytes | None:
+        """Return the value for the head of *ex*."""
+        return ex.head.derive(self.make)
+
+
 def _request_field(name: str) -> Getter:
-    find = _in_block(name)
-    return lambda ex: ex.head.derive(find)
+    return OfHead(_in_block(name))
 
 
 def _sent_field(name: str) -> Getter:
@@ -127,7 +145,7 @@ _FORWARDED_FOR = field_finder("x_forwarded_for")
 _BASIC = re.compile(rb"Basic *([A-Za-z0-9+/]+)(?:=|$)", re.IGNORECASE)
 
 
-def _remote_user(head: Head) -> bytes | None:
+def _remote_user(head: RequestHead) -> bytes | None:
     """Return the user of HTTP Basic credentials (RFC 7617; ngx_http_auth_basic_user)."""
     field = _AUTHORIZATION(head.block)
     credentials = _BASIC.match(field) if field else None
@@ -205,8 +223,6 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 @lru_cache(maxsize=8)
 def _time_local(second: int) -> bytes:
     """Return ``22/Nov/2026:07:46:00 +0000``; the month's name does not depend on the locale."""
-    from datetime import datetime  # noqa: PLC0415 - once a second, so -t need not pay for it
-
     at = datetime.fromtimestamp(second).astimezone()
     return f"{at:%d}/{_MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S %z}".encode()
 
@@ -214,8 +230,6 @@ def _time_local(second: int) -> bytes:
 @lru_cache(maxsize=8)
 def _time_iso8601(second: int) -> bytes:
     """Return ``2026-11-22T07:46:00+00:00``."""
-    from datetime import datetime  # noqa: PLC0415 - as above
-
     return datetime.fromtimestamp(second).astimezone().isoformat().encode()
 
 
@@ -233,7 +247,7 @@ VARIABLES: Mapping[str, Getter] = {
     "is_request_port": lambda ex: b":" if _request_port(ex) else b"",
     "query_string": attrgetter("args"),
     "realpath_root": lambda _: b"",
-    "remote_user": lambda ex: ex.head.derive(_remote_user),
+    "remote_user": OfHead(_remote_user),
     "request": attrgetter("head.line"),
     "request_body": lambda ex: ex.body or None,
     "request_body_file": _absent,

@@ -31,7 +31,7 @@ from lbproxy.protocols.forwarding import (
     compile_hiding,
     field_name,
 )
-from lbproxy.protocols.redirect import Redirect, compile_redirects, parse_redirect
+from lbproxy.protocols.redirect import Redirect, compile_redirects, is_redirecting, parse_redirect
 from lbproxy.protocols.target import Pass, Target, http_pass
 from lbproxy.wire import fields, http1, uri
 from lbproxy.wire.body import CHUNKED, Framing
@@ -122,7 +122,7 @@ class HttpProtocol:
     def client_fields(self, ex: Exchange, head: ResponseHead) -> bytes:
         """See `UpstreamProtocol`."""
         block = self._visible(head)
-        return self._redirects(ex, block) if self._redirects else block
+        return self._redirects(ex, block) if self._redirects and head.derive(is_redirecting) else block
 
     def adds_own(self, name: bytes, head: ResponseHead) -> bool:  # noqa: ARG002
         """See `UpstreamProtocol`; what is passed on is not made up where the server had none, as in nginx."""

@@ -21,6 +21,7 @@ from lbproxy.http.router import octets
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.target import Target
+from lbproxy.wire.heads import ResponseHead
 
 Rule = Callable[[Exchange, bytes], bytes | None]
 """Return what a URL becomes, None if the rule does not fit it."""
@@ -95,11 +96,14 @@ def compile_redirects(
         return None
 
     def rewrite(ex: Exchange, block: bytes) -> bytes:
-        if _FIELD.search(b"\n" + block) is None:
-            return block
         return _FIELD.sub(lambda match: _field(ex, match, rewritten), b"\n" + block)[1:]
 
     return rewrite
+
+
+def is_redirecting(head: ResponseHead) -> bool:
+    """Say whether *head* has a field that a rewriter would look at."""
+    return _FIELD.search(b"\n" + head.block) is not None
 
 
 def _field(ex: Exchange, match: re.Match[bytes], rewritten: Rule) -> bytes:

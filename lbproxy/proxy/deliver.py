@@ -75,35 +75,47 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
 def _compose(conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: ResponseHead) -> tuple[bytes, bool]:
     """Return the client's head, and whether its body goes in chunks: that follows from the two framings alone."""
     settings = conn.settings
-    status = ex.status = ex.forced_status or head.status
     chunked = False
-    framing = b""
-    if head.framing >= 0:
-        framing = b"Content-Length: %d\r\n" % head.framing
-    elif head.framing == NO_BODY:
-        if head.content_length is not None and status != 204:
-            framing = b"Content-Length: %b\r\n" % head.content_length
-    elif ex.head.version == 11 and settings.chunked_transfer_encoding:
-        framing = b"Transfer-Encoding: chunked\r\n"
-        chunked = True
-    else:
-        ex.keep_alive = False
-        conn.ends_by_close = True
+    start, framing = head.derive(_own_words)
+    if framing is None:
+        if ex.head.version == 11 and settings.chunked_transfer_encoding:
+            framing, chunked = b"Transfer-Encoding: chunked\r\n", True
+        else:
+            framing, ex.keep_alive, conn.ends_by_close = b"", False, True
     fields = framing + respond.connection_lines(conn, ex) + protocol.client_fields(ex, head)
     if conn.route.charset is not None:
         fields = conn.route.charset(fields)
     fields = respond.own_lines(settings) + fields if not protocol.passed else _with_own(conn, protocol, head, fields)
     ex.sent_fields = fields
-    reason = head.reason if status == head.status else STATUS_REASONS.get(status, b"")
-    octets = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, fields)
+    ex.status = head.status
+    if ex.forced_status:
+        ex.status = ex.forced_status
+        start = b"HTTP/1.1 %d %b\r\n" % (ex.status, STATUS_REASONS.get(ex.status, b""))
+    octets = start + fields + b"\r\n"
     ex.head_length = len(octets)
     return octets, chunked
+
+
+def _own_words(head: ResponseHead) -> tuple[bytes, bytes | None]:
+    """Return the status line for the client, and the field that frames the body as `_framing_line`."""
+    return b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason), _framing_line(head)
+
+
+def _framing_line(head: ResponseHead) -> bytes | None:
+    """Return the field that frames the body, b"" if there is none; None if that depends on the client."""
+    if head.framing >= 0:
+        return b"Content-Length: %d\r\n" % head.framing
+    if head.framing != NO_BODY:
+        return None
+    if head.content_length is None or head.status == 204:
+        return b""
+    return b"Content-Length: %b\r\n" % head.content_length
 
 
 def _with_own(conn: Connection, protocol: UpstreamProtocol, head: ResponseHead, fields: bytes) -> bytes:
     """Put our Server and Date in front of *fields*, but for what the server may say itself."""
     if protocol.adds_own(b"date", head):
-        fields = respond.date_line() + fields
+        fields = respond.date_line(conn.settings) + fields
     if protocol.adds_own(b"server", head):
         fields = respond.server_line(conn.settings) + fields
     return fields

@@ -29,33 +29,37 @@ def _percent(match: re.Match[bytes]) -> bytes:
     return b"%%%02X" % match[0][0]
 
 
-class _DateLine:
-    """The Date field, made once a second (RFC 9110 section 6.6.1)."""
+class _OwnLines:
+    """The fields that every answer has from us, made once a second (Date: RFC 9110 section 6.6.1)."""
 
     def __init__(self) -> None:
         self._second = 0
-        self._line = b""
+        self.date = b""
+        self._both: dict[bool, bytes] = {}
 
-    def __call__(self) -> bytes:
+    def __call__(self, settings: ClientSettings) -> bytes:
+        """Return Server and Date."""
         second = int(time.time())
         if second != self._second:
             self._second = second
             stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
-            self._line = b"Date: %b\r\n" % stamp.encode()
-        return self._line
+            self.date = b"Date: %b\r\n" % stamp.encode()
+            self._both = {tokens: line + self.date for tokens, line in _SERVER_LINES.items()}
+        return self._both[settings.server_tokens]
 
 
-date_line = _DateLine()
+own_lines = _OwnLines()
+
+
+def date_line(settings: ClientSettings) -> bytes:
+    """Return the Date field alone."""
+    own_lines(settings)
+    return own_lines.date
 
 
 def server_line(settings: ClientSettings) -> bytes:
     """Return the Server field, with the version unless ``server_tokens off``."""
     return _SERVER_LINES[settings.server_tokens]
-
-
-def own_lines(settings: ClientSettings) -> bytes:
-    """Return the fields that every answer has from us: Server and Date."""
-    return _SERVER_LINES[settings.server_tokens] + date_line()
 
 
 def connection_lines(conn: Connection, ex: Exchange) -> bytes:
