@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from tests.support.node import Node  # noqa: E402
 from tests.support.stage import Stage  # noqa: E402
 
 HERE = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Take TERM for an interrupt, so that a run that is cut short still ends the processes it started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

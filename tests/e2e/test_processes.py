@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.backends import held, reply
-from tests.support.client import Client, bodies, get, octets, refuses
+from tests.support.client import Client, ask, bodies, get, octets, refuses
 from tests.support.stage import Stage
 from tests.support.waiting import until
 
@@ -131,5 +131,7 @@ def test_worker_of_another_user(stage: Stage) -> None:
         pytest.skip("only root can give privileges up")
     proxy = stage.lbproxy("user daemon;" + WHOLE, b=stage.backend(reply("ok")), more="")
     assert get(proxy.address).text == "ok"
+    for odd in (b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nHost: x\r\nX: \x01\r\n\r\n"):
+        assert ask(proxy.address, odd).status in (200, 400)  # no module is missing that only root could read
     owners = {Path(f"/proc/{worker}").stat().st_uid for worker in proxy.workers()}
     assert 0 not in owners

@@ -273,10 +273,10 @@ class Backend:
                 return
             connection.settimeout(TIMEOUT)
             self._open.add(connection)
+            self.connections.append(peer)
             thread = threading.Thread(target=self._converse, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
-            self.connections.append(peer)
 
     def _converse(self, connection: socket.socket) -> None:
         with connection:
