@@ -64,8 +64,8 @@ class MainSettings:
     Args:
         worker_processes: 0: one per core (``auto``).
         pid: The file's name; "" where none was given.
-        error_log: (path or "stderr", level) of each; () where none was given.  Servers and locations may have
-            their own.
+        error_log: (path or "stderr", level) of each; () where none was given.  Those of a location are for what
+            concerns its requests.
         user: (user, group); None where none was given.
         worker_rlimit_nofile: Descriptors per worker; 0: leave the limit alone.
         worker_shutdown_timeout: Seconds that a graceful shutdown may take; 0.0: as long as it needs.

@@ -23,7 +23,7 @@ from lbproxy.process.configfile import FileIncluder, resolve
 from lbproxy.process.detach import STDERR, STDOUT, Terminal
 from lbproxy.process.options import DEFAULT_PID, Options
 from lbproxy.process.privileges import Identity, hand_over, identity
-from lbproxy.proxy.logfile import Logs, Sink
+from lbproxy.proxy.logfile import ErrorPlaces, Logs, Sink
 
 if TYPE_CHECKING:
     from lbproxy.process.master import Seat
@@ -38,14 +38,17 @@ class LogPlaces(NamedTuple):
     Args:
         errors: Each with its level.
         access: By the path that the configuration gives ("": it gives none).
+        nearer: Those of http, servers and locations that have error logs of their own.
     """
 
-    errors: tuple[tuple[str, str], ...]
+    errors: ErrorPlaces
     access: dict[str, Sink]
+    nearer: tuple[ErrorPlaces, ...] = ()
 
     def files(self) -> list[str]:
         """Return every path, the standard streams left out."""
-        paths = [path for path, _ in self.errors] + [sink.path for sink in self.access.values()]
+        paths = [path for places in (self.errors, *self.nearer) for path, _ in places]
+        paths += [sink.path for sink in self.access.values()]
         return [path for path in paths if path not in ("stderr", "stdout")]
 
 
@@ -88,7 +91,10 @@ def log_places(plan: Plan, options: Options) -> LogPlaces:
         assert log.path is not None
         path = log.path or (_DAEMON_ACCESS_LOG if daemon else "stdout")
         access[log.path] = Sink(path, log.buffer, log.flush)
-    return LogPlaces(main.error_log or ((default, "error"),), access)
+    routes = plan.routes.values()
+    nearer = dict.fromkeys(route.location.settings(MainSettings).error_log for route in routes)
+    nearer.pop(main.error_log, None)
+    return LogPlaces(main.error_log or ((default, "error"),), access, tuple(nearer))
 
 
 def is_daemon(plan: Plan, options: Options) -> bool:
@@ -157,7 +163,7 @@ class LoadedCycle:
         self._identity = workers_identity(plan)
         self._places = log_places(plan, options)
         _make_directories(self._places.files())
-        self._logs = Logs(self._places.errors, self._places.access)
+        self._logs = Logs(*self._places)
         self._hand_over_logs()
 
     def take_over(self) -> None:

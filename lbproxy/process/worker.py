@@ -11,6 +11,7 @@ import gc
 import signal
 import traceback
 from collections.abc import AsyncIterator
+from importlib import import_module
 
 import trio
 
@@ -22,6 +23,9 @@ from lbproxy.process.privileges import Identity, become, limit_descriptors
 from lbproxy.process.signals import let_through
 from lbproxy.proxy.logfile import Logs
 from lbproxy.proxy.server import Server
+
+_LATE = ("difflib", "encodings.idna", "h11", "ipaddress")
+"""What some request may have imported: out of reach, perhaps, of whom the worker becomes."""
 
 _OBEYED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)
 
@@ -60,6 +64,8 @@ def _restrict(main: MainSettings, who: Identity | None, logs: Logs) -> None:
         if failure:
             logs.error.log("alert", failure)
     if who is not None:
+        for name in _LATE:
+            import_module(name)
         become(who)
 
 

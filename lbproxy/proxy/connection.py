@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FIELDS_TOO_LARGE = 494  # nginx's inner status: sent as 400, with a page of its own
 _ABANDONED = 499
+_NOT_THE_CLIENTS = (413, 500, 502)  # an operator may have to do something about these
 LAST_CALL = 0.5
 """Seconds that a draining worker waits for a request on a connection that is idle, so as to lose none under way."""
 _LINGER_PIECE = 65536
@@ -109,7 +110,7 @@ class Connection:
         return await self._leave(ex)
 
     async def _answer_malformed(self, ex: Exchange, error: MalformedMessage) -> None:
-        self.log("error" if error.status == 413 else "info", error.reason)
+        self.log("error" if error.status in _NOT_THE_CLIENTS else "info", error.reason)
         ex.keep_alive = False
         if ex.sent_fields:  # it came to light too late to say so
             self.cut()

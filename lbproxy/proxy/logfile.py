@@ -19,6 +19,10 @@ _TURN_BUFFER = 65536  # octets: written earlier when a turn of the event loop br
 _STANDARD = {"stderr": 2, "stdout": 1, "/dev/stderr": 2, "/dev/stdout": 1}
 
 
+ErrorPlaces = tuple[tuple[str, str], ...]
+"""Path and level of each of the error logs that stand together."""
+
+
 class Sink(NamedTuple):
     """
     Where a log goes.
@@ -142,15 +146,26 @@ class Logs:
     Args:
         errors: (path, level) of each error log.
         access: Where each access log goes, by the path that the configuration gives it ("": the default place).
+        nearer: What servers and locations have instead of *errors*.
 
     Raises:
         OSError: One of them cannot be opened; its filename says which.
     """
 
-    def __init__(self, errors: Iterable[tuple[str, str]], access: Mapping[str, Sink]) -> None:
+    def __init__(
+        self, errors: Iterable[tuple[str, str]], access: Mapping[str, Sink], nearer: Iterable[ErrorPlaces] = ()
+    ) -> None:
         self._files: dict[str, LogFile] = {}
-        self.error = ErrorLog([(self._open(Sink(path)), level) for path, level in errors])
+        self.error = self._error_log(errors)
         self.access = {path: self._open(sink) for path, sink in access.items()}
+        self._nearer = {places: self._error_log(places) for places in nearer}
+
+    def error_of(self, places: ErrorPlaces) -> ErrorLog:
+        """Return the error log for requests whose location has the ``error_log`` directives *places*."""
+        return self._nearer.get(places, self.error)
+
+    def _error_log(self, places: Iterable[tuple[str, str]]) -> ErrorLog:
+        return ErrorLog([(self._open(Sink(path)), level) for path, level in places])
 
     def _open(self, sink: Sink) -> LogFile:
         if sink.path not in self._files:

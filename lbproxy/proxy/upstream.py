@@ -112,10 +112,10 @@ class Upstreams:
             return known[0]
         try:
             found = await trio.socket.getaddrinfo(endpoint.host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: it can't be a name at all
             if known is not None:  # better an old address than none
                 return known[0]
-            message = f"{endpoint.host} could not be resolved ({error.strerror or error})"
+            message = f"{endpoint.host} could not be resolved ({getattr(error, 'strerror', None) or error})"
             raise MalformedMessage(message, 502) from None
         addresses = list(dict.fromkeys(Address(host=str(where[4][0]), port=port) for where in found))
         upstream = known[0] if known is not None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.support.client import Client, get, octets
 from tests.support.daemon import Lbproxy
 from tests.support.node import Node
 from tests.support.stage import Stage
+from tests.support.waiting import until
 
 CONF = """
 server {
@@ -199,3 +201,41 @@ def test_level_of_the_log(stage: Stage) -> None:
     assert proxy.stop() == 0
     assert Path(path).read_text() == ""
     assert proxy.errors() == []
+
+
+OWN_LOGS = """
+error_log <main>;
+server {
+    listen <listen>;
+    location / { proxy_pass http://<dead>; }
+    location /own/ {
+        error_log <own>;
+        proxy_pass http://<dead>;
+        location /own/quiet/ { error_log <quiet> crit; proxy_pass http://<dead>; }
+    }
+}
+"""
+
+
+def test_locations_may_have_their_own(stage: Stage) -> None:
+    """As in nginx: what concerns a request goes to the nearest error_log and nowhere else, by its level."""
+    paths = {name: stage.path(f"{name}.log") for name in ("main", "own", "quiet")}
+    proxy = stage.lbproxy(OWN_LOGS, dead=stage.dead(), **paths)
+    for path in ("/a", "/own/b", "/own/quiet/c"):
+        assert get(proxy.address, path).status == 502
+    texts = {name: Path(path).read_text() for name, path in paths.items()}
+    assert [texts["main"].count(f"GET {path} ") for path in ("/a", "/own/b", "/own/quiet/c")] == [1, 0, 0]
+    assert [texts["own"].count(f"GET {path} ") for path in ("/a", "/own/b", "/own/quiet/c")] == [0, 1, 0]
+    assert texts["quiet"] == ""
+    assert "start worker process" not in texts["own"]
+
+
+def test_own_logs_are_reopened(stage: Stage) -> None:
+    """USR1 reaches every log there is."""
+    path = Path(stage.path("own.log"))
+    conf = f"server {{ listen <listen>; location / {{ error_log {path}; proxy_pass http://<dead>; }} }}"
+    proxy = stage.lbproxy(conf, dead=stage.dead())
+    path.rename(path.with_suffix(".1"))
+    proxy.send_signal(signal.SIGUSR1)
+    until(path.exists, "the new file")
+    until(lambda: get(proxy.address, "/").status == 502 and path.read_text(), "a line in it")

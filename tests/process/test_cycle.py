@@ -107,6 +107,19 @@ def test_access_logs_are_as_configured(directory: Path) -> None:
     assert places(options(directory, f"access_log off; {SERVER}")).access == {}
 
 
+def test_error_logs_of_servers_and_locations_are_told_apart(directory: Path) -> None:
+    text = """
+        error_log main.log;
+        server { listen 127.0.0.1:0; return 200; }
+        server { listen 127.0.0.1:0; server_name b; error_log b.log warn; error_log main.log;
+                 location / { return 200; } location /c { error_log c.log; return 200; } }
+    """
+    found = places(options(directory, text))
+    assert found.errors == (("main.log", "error"),)
+    assert found.nearer == ((("b.log", "warn"), ("main.log", "error")), (("c.log", "error"),))
+    assert found.files()[:4] == ["main.log", "b.log", "main.log", "c.log"]
+
+
 def test_cycle_makes_its_logs_and_writes_them(directory: Path) -> None:
     cycle = loaded(options(directory, daemon=True))
     cycle.log("error", "one")

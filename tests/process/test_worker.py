@@ -6,7 +6,9 @@ import os
 import signal
 from pathlib import Path
 
-from tests.support.client import get
+import pytest
+
+from tests.support.client import ask, get
 from tests.support.daemon import command
 from tests.support.stage import Stage
 
@@ -54,6 +56,18 @@ def test_hangup_is_the_masters_affair(stage: Stage) -> None:
     (worker,) = proxy.workers()
     os.kill(worker, signal.SIGHUP)
     assert int(get(proxy.address).text) == worker
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_what_is_imported_late_is_there_for_another_user(stage: Stage) -> None:
+    """Python's files may be root's alone: that a head is bad, or a name like no other, is no bug all the same."""
+    stage.directory.chmod(0o755)
+    serve = "server { listen <listen>; location / { set $app nobody; uwsgi_pass $app; } }"
+    proxy = stage.lbproxy(f"user daemon; events {{}} http {{ {serve} }}")
+    assert ask(proxy.address, b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x0bb\r\n\r\n").status == 400
+    assert get(proxy.address).status in (500, 502)
+    assert "nobody" in proxy.stderr.wait_for(r"\[error\]")[0]
+    assert not proxy.stderr.matching("bug")
 
 
 def test_worker_has_a_name_of_its_own(stage: Stage) -> None:
