@@ -17,17 +17,21 @@ from __future__ import annotations
 
 import heapq
 import select
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
-from outcome import Error, Value
+from trio.lowlevel import wait_task_rescheduled
 
 from lbproxy.errors import StreamClosed, StreamTimeout
+from lbproxy.net.fibre import Fibre, TaskWaiter, Waiter, park
 
 if TYPE_CHECKING:
-    from trio.lowlevel import Abort, RaiseCancelT, Task
+    from trio.lowlevel import Abort, RaiseCancelT
+
+T = TypeVar("T")
 
 _READ_EDGES = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _WRITE_EDGES = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
@@ -43,6 +47,7 @@ class Poller:
     Attributes:
         now: The time as of the last edge or wait, monotonic seconds: what accounting may use at no cost.
         ready_calls: Calls in a row that did not have to wait (see `take_turn`).
+        current: The fibre that is running; None while a trio task is.
     """
 
     def __init__(self) -> None:
@@ -55,6 +60,11 @@ class Poller:
         self.clock: Callable[[], float] = trio.current_time
         self.now = 0.0
         self.ready_calls = 0
+        self.current: Fibre | None = None
+        self._fibres: set[Fibre] = set()
+        self._ready: deque[tuple[Fibre, Exception | None]] = deque()
+        self._yielding: list[Fibre] = []
+        self._kicked = False
 
     @property
     def timers(self) -> int:
@@ -62,14 +72,23 @@ class Poller:
         return len(self._timers)
 
     async def run(self) -> None:
-        """Dispatch edges and expire deadlines until cancelled; `close` comes after the last channel's end."""
+        """Dispatch edges, run fibres and expire deadlines until cancelled; then come `end_fibres` and `close`."""
         self.clock = trio.lowlevel.current_clock().current_time  # trio.current_time() without looking for the run
         self.now = self.clock()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._run_timers)
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._run_timers)
             while True:
-                await trio.lowlevel.wait_readable(self._epoll.fileno())
+                if self._yielding:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await trio.lowlevel.wait_readable(self._epoll.fileno())
                 self._dispatch()
+
+    def end_fibres(self) -> None:
+        """End the fibres that are left, where they wait; `run` has ended before."""
+        self._kicked = True  # whom they wake does not run any more
+        for fibre in list(self._fibres):
+            fibre.close()
 
     def close(self) -> None:
         """Close the epoll."""
@@ -78,10 +97,74 @@ class Poller:
     def _dispatch(self) -> None:
         channels = self._channels
         self.now = self.clock()
+        self._kicked = True  # what is woken from here on runs below
+        for fibre in self._yielding:
+            self._ready.append((fibre, None))
+        self._yielding.clear()
         for fd, events in self._epoll.poll(0, _MOST_EVENTS):
             channel = channels.get(fd)
             if channel is not None:  # else closed by one that was woken before it
                 channel.on_edge(events)
+        self._run_ready()
+
+    # fibres
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run *coroutine* as a fibre."""
+        fibre = Fibre(coroutine, self._schedule)
+        self._fibres.add(fibre)
+        self._schedule(fibre, None)
+
+    def _schedule(self, fibre: Fibre, error: Exception | None) -> None:
+        self._ready.append((fibre, error))
+        if not self._kicked:  # woken by a trio task, not by an edge
+            self._kicked = True
+            self._nursery.start_soon(self._kick)
+
+    async def _kick(self) -> None:
+        self._run_ready()
+
+    def _run_ready(self) -> None:
+        ready = self._ready
+        while ready:
+            fibre, error = ready.popleft()
+            self.current = fibre
+            if not fibre.step(error):
+                self._fibres.discard(fibre)
+        self.current = None
+        self._kicked = False
+
+    async def as_task(self, function: Callable[..., Awaitable[T]], *args: object) -> T:
+        """Return what ``await function(*args)`` does, run by a trio task if a fibre asks."""
+        fibre = self.current
+        if fibre is None:
+            return await function(*args)
+        results: list[T] = []
+        errors: list[Exception] = []
+
+        async def run() -> None:
+            try:
+                results.append(await function(*args))
+            except Exception as error:  # noqa: BLE001 - it is raised where it belongs
+                errors.append(error)
+            fibre.wake(None)
+
+        self._nursery.start_soon(run)
+        await park()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    async def take_turn(self) -> None:
+        """Let others run after a bounded number of calls that did not have to wait."""
+        self.ready_calls = 0
+        if self.current is None:
+            await trio.lowlevel.checkpoint()
+            return
+        self._yielding.append(self.current)
+        await park()
+
+    # channels
 
     def watch(self, channel: Channel, events: int) -> None:
         """Register *channel* for *events*, or change what it is registered for."""
@@ -96,11 +179,6 @@ class Poller:
         if self._channels.get(channel.fd) is channel:
             del self._channels[channel.fd]
             self._epoll.unregister(channel.fd)
-
-    async def take_turn(self) -> None:
-        """Let others run after a bounded number of calls that did not have to wait."""
-        self.ready_calls = 0
-        await trio.lowlevel.checkpoint()
 
     # timers
 
@@ -130,6 +208,7 @@ class Poller:
             with trio.CancelScope(deadline=deadline) as self._timer_scope:
                 await trio.sleep_forever()
             now = self.now = self.clock()
+            self._kicked = True
             while self._timers and self._timers[0][0] <= now:
                 when, _, channel = heapq.heappop(self._timers)
                 if when == channel.check_at:
@@ -137,6 +216,7 @@ class Poller:
                     channel.expire(now)
                 else:
                     self._dead_timers = max(0, self._dead_timers - 1)
+            self._run_ready()
 
 
 class Channel:
@@ -150,7 +230,7 @@ class Channel:
         on_input: Called instead of waking a reader when input comes and nobody waits for it.
     """
 
-    __slots__ = ("_events", "_pair", "_pair_task", "_read_deadline", "_reader", "_write_deadline", "_writer",
+    __slots__ = ("_events", "_pair", "_pair_waiter", "_read_deadline", "_reader", "_write_deadline", "_writer",
                  "check_at", "closed", "fd", "hung_up", "on_hangup", "on_input", "poller", "readable", "writable")
 
     def __init__(self, poller: Poller, fd: int) -> None:
@@ -161,10 +241,10 @@ class Channel:
         self.on_input: Callable[[], None] | None = None
         self.check_at = inf
         self._events = 0
-        self._reader: Task | None = None
-        self._writer: Task | None = None
+        self._reader: Waiter | None = None
+        self._writer: Waiter | None = None
         self._pair: Channel | None = None
-        self._pair_task: Task | None = None
+        self._pair_waiter: Waiter | None = None
         self._read_deadline = self._write_deadline = inf
 
     # waiting
@@ -180,17 +260,21 @@ class Channel:
         if self.readable:
             return
         self.begin_read(timeout)
-        await trio.lowlevel.wait_task_rescheduled(self.abort_reader)
+        await self.parked_reader()
 
     async def wait_writable(self, timeout: float) -> None:
         """Return when there may be room to write; otherwise as `wait_readable`."""
         if self.writable:
             return
         self.begin_write(timeout)
-        await trio.lowlevel.wait_task_rescheduled(self._abort_writer)
+        await (wait_task_rescheduled(self._abort_writer) if self.poller.current is None else park())
 
-    def begin_read(self, timeout: float) -> None:
-        """Note that the current task is about to be parked until there is something to read."""
+    def parked_reader(self) -> Awaitable[object]:
+        """Return what to await after `begin_read`."""
+        return wait_task_rescheduled(self._abort_reader) if self.poller.current is None else park()
+
+    def begin_read(self, timeout: float, waiter: Waiter | None = None) -> None:
+        """Note that *waiter*, or else whoever runs, is about to be parked until there is something to read."""
         poller = self.poller
         poller.ready_calls = 0
         poller.now = now = poller.clock()
@@ -199,10 +283,10 @@ class Channel:
             poller.arm(self, deadline)
         if not self._events:
             self.watch_input()
-        self._reader = trio.lowlevel.current_task()
+        self._reader = waiter or poller.current or TaskWaiter()
 
-    def begin_write(self, timeout: float) -> None:
-        """Note that the current task is about to be parked until there is room to write."""
+    def begin_write(self, timeout: float, waiter: Waiter | None = None) -> None:
+        """Note that *waiter*, or else whoever runs, is about to be parked until there is room to write."""
         poller = self.poller
         poller.ready_calls = 0
         poller.now = now = poller.clock()
@@ -212,11 +296,11 @@ class Channel:
         if not self._events & select.EPOLLOUT:
             self._events = select.EPOLLET | select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLOUT
             poller.watch(self, self._events)
-        self._writer = trio.lowlevel.current_task()
+        self._writer = waiter or poller.current or TaskWaiter()
 
-    def pair(self, other: Channel, task: Task) -> None:
-        """Note that *task* waits on *other* too: being woken here, it is woken there."""
-        self._pair, self._pair_task = other, task
+    def pair(self, other: Channel, waiter: Waiter) -> None:
+        """Note that *waiter*, who waits here, waits on *other* too: woken here, it waits there no more."""
+        self._pair, self._pair_waiter = other, waiter
 
     def watch_input(self) -> None:
         """Register for input and hang-up, if that has not been done yet."""
@@ -224,7 +308,7 @@ class Channel:
             self._events = select.EPOLLET | select.EPOLLIN | select.EPOLLRDHUP
             self.poller.watch(self, self._events)
 
-    def abort_reader(self, _: RaiseCancelT) -> Abort:
+    def _abort_reader(self, _: RaiseCancelT) -> Abort:
         self._reader = None
         return trio.lowlevel.Abort.SUCCEEDED
 
@@ -252,20 +336,20 @@ class Channel:
         if events & _READ_EDGES:
             self.readable = True
             if self._reader is not None:
-                self._wake_reader(Value(None))
+                self._wake_reader(None)
             elif self.on_input is not None:
                 self.on_input()
         if events & _WRITE_EDGES:
             self.writable = True
             if self._writer is not None:
-                self._wake_writer(Value(None))
+                self._wake_writer(None)
 
     def expire(self, now: float) -> None:
         """Time out the waiting tasks whose deadline has come, and arm the timer again for the others."""
         if self._reader is not None and self._read_deadline <= now:
-            self._wake_reader(Error(StreamTimeout(reading=True)))
+            self._wake_reader(StreamTimeout(reading=True))
         if self._writer is not None and self._write_deadline <= now:
-            self._wake_writer(Error(StreamTimeout(reading=False)))
+            self._wake_writer(StreamTimeout(reading=False))
         left = min(self._read_deadline if self._reader is not None else inf,
                    self._write_deadline if self._writer is not None else inf)
         if left != inf:
@@ -274,37 +358,37 @@ class Channel:
     def interrupt(self, error: Exception) -> None:
         """Raise *error* in whatever waits for this channel."""
         if self._reader is not None:
-            self._wake_reader(Error(error))
+            self._wake_reader(error)
         if self._writer is not None:
-            self._wake_writer(Error(error))
+            self._wake_writer(error)
 
-    def _wake_reader(self, result: Value[None] | Error) -> None:
-        task, self._reader = self._reader, None
-        assert task is not None
-        if self._pair_task is task:
-            self._part(task)
-        trio.lowlevel.reschedule(task, result)
+    def _wake_reader(self, error: Exception | None) -> None:
+        waiter, self._reader = self._reader, None
+        assert waiter is not None
+        if self._pair_waiter is waiter:
+            self._part(waiter)
+        waiter.wake(error)
 
-    def _wake_writer(self, result: Value[None] | Error) -> None:
-        task, self._writer = self._writer, None
-        assert task is not None
-        if self._pair_task is task:
-            self._part(task)
-        trio.lowlevel.reschedule(task, result)
+    def _wake_writer(self, error: Exception | None) -> None:
+        waiter, self._writer = self._writer, None
+        assert waiter is not None
+        if self._pair_waiter is waiter:
+            self._part(waiter)
+        waiter.wake(error)
 
-    def _part(self, task: Task) -> None:
-        """Have the other channel forget *task*, which waits on both and is woken here."""
-        other, self._pair, self._pair_task = self._pair, None, None
+    def _part(self, waiter: Waiter) -> None:
+        """Have the other channel forget *waiter*, who waits on both and is woken here."""
+        other, self._pair, self._pair_waiter = self._pair, None, None
         if other is not None:
-            other.release(task)
+            other.release(waiter)
 
-    def release(self, task: Task) -> None:
-        """Forget *task*, which waits here and elsewhere and was woken there."""
-        if self._pair_task is task:
-            self._pair = self._pair_task = None
-        if self._reader is task:
+    def release(self, waiter: Waiter) -> None:
+        """Forget *waiter*, who waits here and elsewhere and was woken there."""
+        if self._pair_waiter is waiter:
+            self._pair = self._pair_waiter = None
+        if self._reader is waiter:
             self._reader = None
-        if self._writer is task:
+        if self._writer is waiter:
             self._writer = None
 
     def forget(self) -> None:
@@ -327,15 +411,18 @@ async def wait_either(reading: Channel, read_timeout: float, writing: Channel, w
     """
     if reading.readable or writing.writable:
         return
-    task = trio.lowlevel.current_task()
-    reading.begin_read(read_timeout)
-    writing.begin_write(write_timeout)
-    reading.pair(writing, task)
-    writing.pair(reading, task)
+    waiter = reading.poller.current or TaskWaiter()
+    reading.begin_read(read_timeout, waiter)
+    writing.begin_write(write_timeout, waiter)
+    reading.pair(writing, waiter)
+    writing.pair(reading, waiter)
+    if reading.poller.current is not None:
+        await park()
+        return
 
     def abort(_: RaiseCancelT) -> Abort:
-        reading.release(task)
-        writing.release(task)
+        reading.release(waiter)
+        writing.release(waiter)
         return trio.lowlevel.Abort.SUCCEEDED
 
-    await trio.lowlevel.wait_task_rescheduled(abort)
+    await wait_task_rescheduled(abort)

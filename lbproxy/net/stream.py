@@ -13,8 +13,6 @@ import socket
 import struct
 from contextlib import suppress
 
-from trio.lowlevel import wait_task_rescheduled
-
 from lbproxy.errors import StreamClosed, StreamTimeout
 from lbproxy.net.readiness import MOST_READY_CALLS, Channel, Poller
 
@@ -67,7 +65,7 @@ class Stream(Channel):
                         await poller.take_turn()
                     return data
             self.begin_read(timeout)  # wait_readable(), without a coroutine of its own: every request comes by here
-            await wait_task_rescheduled(self.abort_reader)
+            await self.parked_reader()
 
     def recv_now(self, size: int = RECV_SIZE) -> bytes | None:
         """Return what is there, b"" at the end of the stream, None when one has to wait."""

@@ -87,6 +87,7 @@ class Server:
             await self._finished.wait()
             nursery.cancel_scope.cancel()
         trio.lowlevel.remove_instrument(turn_end)
+        self._poller.end_fibres()
         self.logs.end_turn()
         self._upstreams.close()
         for listener in self._listeners:
@@ -130,7 +131,7 @@ class Server:
         client = _client(stream.socket, peername, self._accepted_total, trio.current_time())
         connection = Connection(self, stream, self._listeners[listener], client)
         self._connections.add(connection)
-        self._nursery.start_soon(connection.run)
+        self._poller.spawn(connection.run())
         if len(self._connections) >= self._main.worker_connections and not self._full:
             self._full = True
             self.logs.error.log("alert", f"{self._main.worker_connections} worker_connections are not enough")

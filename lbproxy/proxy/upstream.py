@@ -100,7 +100,7 @@ class Upstreams:
         target = protocol.target(ex)
         plan = self._table.find(target, protocol.default_port)
         if plan is None:
-            return await self._resolve(target, protocol.default_port)
+            return await self._poller.as_task(self._resolve, target, protocol.default_port)
         return self._run(plan)
 
     async def _resolve(self, target: Target, default_port: int | None) -> Upstream:
