@@ -77,7 +77,6 @@ class MainSettings:
         "error_log", _error_log, (), arity=(1, 2), contexts=Context.MAIN | EVERY_LEVEL
     )
     daemon: bool = setting("daemon", flag, False, contexts=Context.MAIN)
-    master_process: bool = setting("master_process", flag, True, contexts=Context.MAIN)
     user: tuple[str, str] | None = setting_args("user", _user, None, arity=(1, 2), contexts=Context.MAIN)
     worker_rlimit_nofile: int = setting("worker_rlimit_nofile", number, 0, contexts=Context.MAIN)
     worker_shutdown_timeout: float = setting("worker_shutdown_timeout", duration, 0.0, contexts=Context.MAIN)

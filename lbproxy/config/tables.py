@@ -40,6 +40,8 @@ IGNORED: Mapping[str, Context] = _table(
         lock_file debug_points env thread_pool pcre_jit ssl_engine ssl_object_cache_inheritable
         load_module quic_bpf google_perftools_profiles""",
     ),
+    # for nginx's developers: there is always a master, and clients of its worker notice no difference
+    (_MAIN, "master_process"),
     (
         _EVENTS,
         """use multi_accept accept_mutex accept_mutex_delay worker_aio_requests debug_connection

@@ -24,7 +24,7 @@ def test_main_settings() -> None:
     main = load(
         """
         user www-data; worker_processes auto; pid run/x.pid; daemon on; worker_rlimit_nofile 4096;
-        error_log stderr; error_log /var/log/x warn; worker_shutdown_timeout 5s; master_process off;
+        error_log stderr; error_log /var/log/x warn; worker_shutdown_timeout 5s;
         events { worker_connections 99; }
         http { error_log /var/log/http; }
         """
@@ -34,7 +34,6 @@ def test_main_settings() -> None:
     assert main.error_log == (("stderr", "error"), ("/var/log/x", "warn"))
     assert (main.worker_rlimit_nofile, main.worker_connections) == (4096, 99)
     assert main.worker_shutdown_timeout == 5.0
-    assert not main.master_process
 
 
 def test_servers_may_have_their_own_error_log() -> None:
