@@ -127,7 +127,7 @@ def load(source: Source, environment: Environment, constants: Constants) -> Plan
     Args:
         source: The main file.
         environment: How to include files and to resolve names.
-        constants: Variables that come from outside: hostname, pid, nginx_version, request_id.
+        constants: Variables that come from outside, see `VariableTable`.
 
     Raises:
         ConfigErrors: Every mistake, in the order of the text.

@@ -238,7 +238,6 @@ VARIABLES: Mapping[str, Getter] = {
     "args": attrgetter("args"),
     "content_length": attrgetter("content_length"),
     "content_type": _request_field("content_type"),
-    "document_root": lambda _: b"",
     "document_uri": attrgetter("path"),
     "host": attrgetter("host"),
     "http2": _absent,
@@ -246,12 +245,10 @@ VARIABLES: Mapping[str, Getter] = {
     "is_args": lambda ex: b"?" if ex.args else b"",
     "is_request_port": lambda ex: b":" if _request_port(ex) else b"",
     "query_string": attrgetter("args"),
-    "realpath_root": lambda _: b"",
     "remote_user": OfHead(_remote_user),
     "request": attrgetter("head.line"),
     "request_body": lambda ex: ex.body or None,
     "request_body_file": _absent,
-    "request_filename": attrgetter("path"),
     "request_length": lambda ex: b"%d" % ex.request_length,
     "request_method": attrgetter("method"),
     "request_port": _request_port,
@@ -321,7 +318,8 @@ class VariableTable:
     The variables of one configuration.
 
     Args:
-        constants: What the world outside contributes: hostname, pid, nginx_version, request_id.
+        constants: What the world outside contributes: document_root, hostname, nginx_version, pid,
+            realpath_root, request_id.
         defined: Names that `set` gives values to; b"" until it does.
         captured: Names of groups in regular expressions; not found until one matches.
     """
@@ -329,11 +327,14 @@ class VariableTable:
     def __init__(
         self, constants: Constants, defined: Iterable[str] = (), captured: Iterable[str] = ()
     ) -> None:
-        self._getters = {
+        root = constants.get("document_root", b"")
+        assert isinstance(root, bytes)
+        self._getters: dict[str, Getter] = {
             **{name.lower(): _value(name.lower(), None) for name in captured},
             **{name.lower(): _value(name.lower(), b"") for name in defined},
             **{name: _constant(name, value) for name, value in constants.items()},
             **VARIABLES,
+            "request_filename": lambda ex: root + ex.path,
         }
 
     def lookup(self, name: str) -> Getter:

@@ -69,11 +69,14 @@ def read_plan(options: Options) -> Plan:
         default_port=80 if os.geteuid() == 0 else 8000,
         hostname=os.uname().nodename,
     )
-    return load(options.source(), environment, _constants())
+    return load(options.source(), environment, _constants(options))
 
 
-def _constants() -> Constants:
+def _constants(options: Options) -> Constants:
+    root = os.fsencode(options.prefix / "html")  # nginx's default of the `root` directive
     return {
+        "document_root": root,
+        "realpath_root": root,
         "hostname": os.uname().nodename.lower().encode(),
         "nginx_version": __version__.encode(),
         "pid": lambda: b"%d" % os.getpid(),

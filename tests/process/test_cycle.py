@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbproxy.errors import ConfigErrors, InvalidValue
+from lbproxy.http.rewrite import Answer
 from lbproxy.process.cycle import (
     LoadedCycle,
     Loader,
@@ -23,6 +24,7 @@ from lbproxy.process.cycle import (
 from lbproxy.process.detach import Terminal
 from lbproxy.process.options import Options
 from lbproxy.proxy.logfile import Sink
+from tests.support.exchanges import exchange
 
 SERVER = "server { listen 127.0.0.1:0; return 200; }"
 
@@ -189,3 +191,11 @@ def test_whether_it_is_a_daemon_is_settled_by_the_first_load(directory: Path) ->
     loader().close_logs()
     assert not loader.daemon
     assert not (directory / "logs").exists()
+
+
+def test_document_root_is_nginx_default(directory: Path) -> None:
+    plan = read_plan(options(directory, 'server { listen 127.0.0.1:0; return 200 "$document_root $realpath_root"; }'))
+    (server,) = plan.config.servers
+    answer = plan.server_scripts[server](exchange())
+    assert isinstance(answer, Answer)
+    assert answer.body == f"{directory}/html {directory}/html".encode()

@@ -11,7 +11,8 @@ from lbproxy.config.model import Address
 from lbproxy.errors import Source
 from lbproxy.process.configfile import FileIncluder
 
-CONSTANTS = {"hostname": b"host", "pid": b"1", "nginx_version": b"1.31.5", "request_id": b"0" * 32}
+CONSTANTS = {"hostname": b"host", "pid": b"1", "nginx_version": b"1.31.5", "request_id": b"0" * 32,
+             "document_root": b"/srv/html", "realpath_root": b"/srv/html"}  # fmt: skip
 
 
 def _resolve(host: str, port: int) -> Sequence[Address]:

@@ -7,7 +7,7 @@ access log, are compared after the few differences that are meant have been take
 
 * nginx 1.22 sends ``Connection: close`` to servers where newer versions, and lbproxy, keep the connection;
 * Server and Date differ, and the built-in pages by the two octets that the name is longer;
-* lbproxy sends X-Forwarded-Proto to uwsgi, where a client's word would be believed, and has no $document_root.
+* lbproxy sends X-Forwarded-Proto to uwsgi, where a client's word would be believed, and each has a $document_root under its own prefix.
 
 All other deliberate differences stand in tests of their own that name them.
 """
