@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from lbproxy.config.lexer import Kind, Token, Unbalanced, tokens
@@ -94,6 +95,12 @@ class Reading:
         return found
 
 
+def unterminated(name: str, last: Argument, following: str) -> ConfigSyntaxError:
+    """Return the complaint about directive *name*, whose ";" is missing between its *last* word and *following*."""
+    hint = f'a ";" is missing behind "{last.text}": "{following}" begins a new directive'
+    return ConfigSyntaxError(f'directive "{name}" is not terminated by ";"', last.position, hint)
+
+
 def parse(source: Source, include: Includer) -> tuple[Directive, ...]:
     """
     Return the directives of *source*, those of included files in place of each ``include``.
@@ -124,6 +131,16 @@ class _Frame:
 
     head: list[Argument]
     children: list[Directive] = field(default_factory=list)
+
+
+def _include_end(head: Sequence[Argument]) -> int:
+    """Return where a ";" is missing in *head*, before or behind an ``include``; 0 if nowhere."""
+    for index, (before, word) in enumerate(pairwise(head), 1):
+        if word.position.line > before.position.line and not word.quoted:
+            includes = word.text == "include" and index + 1 < len(head)
+            if includes or (index == 2 and head[0].text == "include"):
+                return index
+    return 0
 
 
 class _Builder:
@@ -157,7 +174,13 @@ class _Builder:
         self.reading.errors.append(Unbalanced(message, position, hint))
 
     def _add(self, block: tuple[Directive, ...] | None, head: list[Argument]) -> None:
-        """Make a directive of *head* in the innermost block."""
+        """Make a directive of *head* in the innermost block; several where an ``include`` lacks its ";"."""
+        end = _include_end(head)
+        if end:
+            self.reading.errors.append(unterminated(head[0].text, head[end - 1], head[end].text))
+            self._add(None, head[:end])
+            self._add(block, head[end:])
+            return
         name, *args = head
         directive = Directive(name.text, tuple(args), name.position, block)
         into = self.stack[-1].children

@@ -14,11 +14,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from lbproxy.config.addresses import Resolver
-from lbproxy.config.parser import YAML_SUFFIXES, Directive, Includer
+from lbproxy.config.parser import YAML_SUFFIXES, Argument, Directive, Includer, unterminated
 from lbproxy.config.settings import Context, TypeMap, merge
 from lbproxy.config.values import Misfit
 from lbproxy.config.vocabulary import Entry, Role, Vocabulary
-from lbproxy.errors import ConfigError, ConfigErrors, ConfigSyntaxError, Position, WrongContext
+from lbproxy.errors import ConfigError, ConfigErrors, Position, WrongContext
 
 
 class Environment(NamedTuple):
@@ -112,11 +112,8 @@ class BlockReader:
         """Complain about a missing ";" inside *directive* and return the directives it probably is."""
         pieces = self.vocabulary.split(directive, context)
         for piece, swallowed in pairwise(pieces):
-            last = piece.args[-1] if piece.args else None
-            place, text = (last.position, last.text) if last else (piece.position, piece.name)
-            hint = f'a ";" is missing behind "{text}": "{swallowed.name}" begins a new directive'
-            message = f'directive "{piece.name}" is not terminated by ";"'
-            self.errors.append(ConfigSyntaxError(message, place, hint))
+            last = piece.args[-1] if piece.args else Argument(piece.name, piece.position)
+            self.errors.append(unterminated(piece.name, last, swallowed.name))
         return pieces
 
 

@@ -164,18 +164,26 @@ class Vocabulary:
     def _may_stand(self, name: str, context: Context) -> bool:
         return any(entry.contexts & context for entry in self.entries.get(name, ()))
 
+    def _is_obeyed(self, directive: Directive, context: Context) -> bool:
+        """Return whether *directive* has a place and a shape in which lbproxy obeys it."""
+        return any(
+            entry.contexts & context and _is_shaped(directive, entry)
+            for entry in self.entries.get(directive.name, ())
+            if entry.role not in (Role.IGNORED, Role.UNSUPPORTED)
+        )
+
     def split(self, directive: Directive, context: Context) -> tuple[Directive, ...]:
         """
         Cut *directive* where a ";" seems to be missing: before a directive's name that begins a line.
 
         Only where the arguments before it suffice, and where all together would be too many or of no fixed
-        number.  Returns the directive itself, or what its author probably meant, one directive after the other.
+        number, or what would begin there is a whole directive of lbproxy's (``random`` above ``keepalive 32;``).
+        Returns the directive itself, or what its author probably meant, one directive after the other.
         """
         if not directive.args or directive.args[-1].position.line == directive.position.line:
             return (directive,)
         entries = [entry for entry in self.entries.get(directive.name, ()) if entry.contexts & context]
-        if any(_is_shaped(directive, entry) and entry.arity[1] is not None for entry in entries):
-            return (directive,)
+        fits = any(_is_shaped(directive, entry) and entry.arity[1] is not None for entry in entries)
         previous = directive.position
         least = min((entry.arity[0] for entry in entries), default=1)
         for index, arg in enumerate(directive.args):
@@ -183,7 +191,8 @@ class Vocabulary:
             if begins_line and not arg.quoted and self._may_stand(arg.text, context):
                 first = Directive(directive.name, directive.args[:index], directive.position)
                 rest = Directive(arg.text, directive.args[index + 1 :], arg.position, directive.block)
-                return (first, *self.split(rest, context))
+                if not fits or self._is_obeyed(rest, context):
+                    return (first, *self.split(rest, context))
             previous = arg.position
         return (directive,)
 

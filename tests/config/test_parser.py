@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbproxy.config.dump import dump
-from lbproxy.config.parser import Directive, parse
+from lbproxy.config.parser import Directive, Reading, parse, read
 from lbproxy.errors import ConfigErrors, Position, Source
 from tests.support.configs import NO_FILES, argument, files
 
@@ -82,6 +82,34 @@ def test_include_puts_the_other_files_in_its_place() -> None:
         ("a", (), None), ("b", (), None), ("c", (), (("f", (), None),)), ("g", (), None)
     )  # fmt: skip
     assert [str(one.position) for one in found] == ["t:1:1", "d/1:1:1", "d/2:1:1", "t:1:17"]
+
+
+MISSING = 'directive "{}" is not terminated by ";" in t:{} (a ";" is missing behind "{}": "{}" begins a new directive)'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("include a\nb c;", [MISSING.format("include", "1:9", "a", "b")]),
+        ("x y\ninclude a;", [MISSING.format("x", "1:3", "y", "include")]),
+        ("x\ninclude a\nb { c; }", [MISSING.format("x", "1:1", "x", "include"),
+                                      MISSING.format("include", "2:9", "a", "b")]),
+        ("include a\ninclude a\nb;", [MISSING.format("include", "1:9", "a", "include"),
+                                        MISSING.format("include", "2:9", "a", "b")]),
+        ("include a b;", ['invalid number of arguments in "include" directive in t:1:1']),
+        ('x "y"\n "include" z; x\n include;', []),
+    ],
+)  # fmt: skip
+def test_a_semicolon_missing_beside_an_include(text: str, expected: list[str]) -> None:
+    """An include is gone when directives are looked at, so it is noticed here."""
+    reading = Reading(files({"a": "d;"}).include, read)
+    read(Source("t", text), reading)
+    assert [str(error).splitlines()[0] for error in reading.errors] == expected
+
+
+def test_what_stands_around_an_include_without_its_semicolon_is_read() -> None:
+    reading = Reading(files({"a": "d;"}).include, read)
+    assert [one.name for one in read(Source("t", "x y\ninclude a\nb { c; }"), reading)] == ["x", "d", "b"]
 
 
 def test_a_missing_include_is_worded_as_nginx_words_it() -> None:

@@ -83,6 +83,8 @@ MISSING = (
         ("server {\n listen 80\n location / { }\n}", MISSING.format("listen", "2:9", "80", "location")),
         ("send_timeout 5\nserver { }", MISSING.format("send_timeout", "1:14", "5", "server")),
         ("upstream b {\n ip_hash\n server localhost;\n}", MISSING.format("ip_hash", "2:2", "ip_hash", "server")),
+        ("upstream b {\n server [::1];\n keepalive 32\n ip_hash;\n}",
+         MISSING.format("keepalive", "3:12", "32", "ip_hash")),
     ],
 )
 def test_a_missing_semicolon_is_told_at_the_place_where_it_is_missing(text: str, expected: str) -> None:
