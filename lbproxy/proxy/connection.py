@@ -17,6 +17,7 @@ from lbproxy.config.core import MainSettings
 from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTimeout
 from lbproxy.http.exchange import Client, Exchange
 from lbproxy.http.variables import server_name
+from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.requestbody import RequestBody
 from lbproxy.wire.body import NO_BODY
 from lbproxy.wire.http1 import TOO_LARGE, RequestHead, parse_request
@@ -168,7 +169,7 @@ class Connection:
             self._abandon(ex, gone)
         finally:
             self._finish(ex)
-        await self._linger()
+        await self.stream.poller.as_task(self._linger)
 
     def _begin(self, head: RequestHead) -> Exchange:
         self.client.requests += 1
@@ -182,6 +183,9 @@ class Connection:
     def _direct(self, ex: Exchange) -> None:
         """Find the server, and decode what the target says; MalformedMessage when it says nothing sensible."""
         head = ex.head
+        if head.framing != NO_BODY or head.expect_continue:
+            self.body = RequestBody(self.stream, ex, self._buf, self.settings.body_timeout)
+            self._buf = b""
         ex.host = head.host_name
         ex.server, match = self._names.find(ex.host)
         if match is not None:
@@ -190,9 +194,6 @@ class Connection:
             ex.host = server_name(ex)
         route = self.route = self._server.plan.routes[ex.server.root]
         ex.path = head.path(route.client.merge_slashes)
-        if head.framing != NO_BODY or head.expect_continue:
-            self.body = RequestBody(self.stream, ex, self._buf, route.client.body_timeout)
-            self._buf = b""
 
     def stays_open(self, ex: Exchange) -> bool:
         """Decide, when its answer's head is written, whether the connection will be used again."""
@@ -209,7 +210,7 @@ class Connection:
 
     def take_buffer(self) -> bytes:
         """Return what the client has sent behind its request, for a tunnel."""
-        data, self._buf = self._buf, b""
+        data, self._buf = self._buf if self.body is None else self.body.leftover, b""
         return data
 
     # the end
@@ -238,8 +239,10 @@ class Connection:
             self.stream.close()
 
     def _finish(self, ex: Exchange) -> None:
-        """Log the exchange."""
+        """Log the exchange, and give back what it holds."""
         self.stream.on_hangup = None
+        if self.body is not None:
+            self.body.close()
         ex.finished = self.stream.poller.now
         ex.logged_at = time.time()
         ex.bytes_sent = self.stream.bytes_out - self._base
@@ -256,11 +259,11 @@ class Connection:
         body = self.body
         if not ex.keep_alive:
             if (body is not None and not body.complete) or self._buf:
-                await self._linger()
+                await self.stream.poller.as_task(self._linger)
             return False
         if body is not None:
-            if not body.complete and not await self._discard(body):
-                await self._linger()
+            if not body.complete and not await self.stream.poller.as_task(self._discard, body):
+                await self.stream.poller.as_task(self._linger)
                 return False
             self._buf = body.leftover
         return True
@@ -301,14 +304,14 @@ class Connection:
         if not errors.enabled(level):
             return
         ex = self._exchange
-        parts = [f"*{self.client.number} {message}, client: {_shown(self.client.address)}"]
+        parts = [f"*{self.client.number} {message}, client: {printable(self.client.address)}"]
         if ex is not None:
             parts.append(f"server: {ex.server.names[0].text}")
-            parts.append(f'request: "{_shown(ex.head.line)}"')
+            parts.append(f'request: "{printable(ex.head.line)}"')
             if upstream:
-                parts.append(f'upstream: "{_shown(upstream)}"')
+                parts.append(f'upstream: "{printable(upstream)}"')
             if ex.head.host:
-                parts.append(f'host: "{_shown(ex.head.host)}"')
+                parts.append(f'host: "{printable(ex.head.host)}"')
         errors.log(level, ", ".join(parts))
 
 
@@ -317,9 +320,3 @@ def _place(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
     return f"{type(error).__name__}: {error} at {where}"
-
-
-def _shown(value: bytes) -> str:
-    """Return *value* as printable text; what could forge a line is escaped."""
-    text = value.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else text.encode("unicode_escape").decode()

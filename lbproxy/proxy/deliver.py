@@ -62,7 +62,9 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
             if inquiry.body_sent:
                 await relay.run(octets, rest)
             else:
-                await inquiry.while_sending(pooled.stream, partial(relay.run, octets, rest))
+                await conn.stream.poller.as_task(
+                    inquiry.while_sending, pooled.stream, partial(relay.run, octets, rest)
+                )
         finally:
             inquiry.unwatch_client()
             attempt.response_length = relay.length
@@ -155,7 +157,7 @@ async def _upgrade(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: 
     early = conn.take_buffer()
     if early:
         await pooled.stream.send(early, protocol.settings.send_timeout)
-    await tunnel(conn.stream, pooled.stream, protocol.settings.read_timeout)
+    await conn.stream.poller.as_task(tunnel, conn.stream, pooled.stream, protocol.settings.read_timeout)
     attempt.bytes_received += pooled.stream.bytes_in - received
     attempt.bytes_sent += pooled.stream.bytes_out - sent
     ex.completed = True

@@ -14,7 +14,8 @@ from lbproxy.http import rewrite
 from lbproxy.http.absolute import absolute_url
 from lbproxy.http.exchange import Exchange
 from lbproxy.proxy.forward import Forwarder
-from lbproxy.proxy.respond import send_answer, send_error
+from lbproxy.proxy.logfile import printable
+from lbproxy.proxy.respond import CLOSING, send_answer, send_error
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location
@@ -55,6 +56,8 @@ class Dispatcher:
 
     async def answer_error(self, conn: Connection, ex: Exchange, status: int) -> None:
         """Answer with *status*: by the ``error_page`` of the location in force, else by a small page made here."""
+        if status in CLOSING:
+            ex.keep_alive = False
         target = conn.route.error_pages.get(status)
         if target is None:
             await send_error(conn, ex, ex.forced_status or status)
@@ -72,16 +75,16 @@ class Dispatcher:
         """Go on at *place*, a path here or a named location (ngx_http_internal_redirect, :ngx_http_named_location)."""
         ex.redirects += 1
         if ex.redirects > _MOST_REDIRECTS:
-            conn.log("error", f'rewrite or internal redirection cycle while redirecting to "{place.decode()}"')
+            conn.log("error", f'rewrite or internal redirection cycle while redirecting to "{printable(place)}"')
             return 500
         if ex.attempts:
             ex.attempts_before.append(ex.attempts)
             ex.attempts = []
         if place.startswith(b"@"):
             try:
-                location = self._router.named(ex.server, place.decode())
+                location = self._router.named(ex.server, place.decode("utf-8", "surrogateescape"))
             except KeyError:
-                conn.log("error", f'could not find named location "{place.decode()}"')
+                conn.log("error", f'could not find named location "{printable(place)}"')
                 return 500
             return await self._do(conn, ex, self._enter_location(conn, ex, location))
         if ex.method != b"HEAD":
@@ -112,8 +115,9 @@ class Dispatcher:
         route = conn.route = self._routes[location]
         limit, body = route.client.max_body_size, conn.body
         if body is not None:
-            if 0 < limit < ex.head.framing:
+            if 0 < limit < ex.head.framing and not body.refused:
                 conn.log("error", f"client intended to send too large body: {ex.head.framing} bytes")
+                body.refused = True
                 return 413
             body.limit, body.timeout = limit, route.client.body_timeout
         if route.script is not None:

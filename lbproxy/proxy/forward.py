@@ -17,7 +17,6 @@ from lbproxy.http.exchange import Attempt
 from lbproxy.protocols.diagnosis import speaks_http
 from lbproxy.proxy.deliver import Answer, deliver
 from lbproxy.proxy.inquiry import Inquiry, Source
-from lbproxy.proxy.requestbody import Spool, spool
 from lbproxy.wire.body import CHUNKED, NO_BODY, Framing
 
 if TYPE_CHECKING:
@@ -66,13 +65,9 @@ class Forwarder:
         framing = ex.head.framing
         if conn.body is not None or self.protocol.set_body is not None:
             source, framing = await self._body(conn, ex)
-        try:
-            upstream = self.upstream or await self.find(self.protocol, ex)
-            inquiry = Inquiry(ex, conn.stream, self.protocol, framing, source)
-            return await Forwarding(self, conn, upstream, inquiry).run()
-        finally:
-            if type(source) is Spool:
-                source.close()
+        upstream = self.upstream or await self.find(self.protocol, ex)
+        inquiry = Inquiry(ex, conn.stream, self.protocol, framing, source)
+        return await Forwarding(self, conn, upstream, inquiry).run()
 
     async def _body(self, conn: Connection, ex: Exchange) -> tuple[Source, Framing]:
         """Return what to send as the body: octets at hand, a whole body in a file, or the client's as it comes."""
@@ -82,12 +77,13 @@ class Forwarder:
             return made, len(made)
         if body is None:
             return b"", ex.head.framing
-        if not settings.pass_request_body:
-            return b"", NO_BODY
+        if not settings.pass_request_body or body.refused or (body.started and body.whole is None):
+            return b"", NO_BODY  # the last: an error page, after a server that failed has got (some of) it
         chunked = ex.head.framing == CHUNKED
-        if not settings.request_buffering and (protocol.chunked_requests or not chunked):
+        streams = not settings.request_buffering and (protocol.chunked_requests or not chunked)
+        if streams and body.whole is None:
             return body, ex.head.framing
-        whole = await spool(body, conn.settings.body_buffer_size)
+        whole = await body.spooled(conn.settings.body_buffer_size)
         if chunked:
             ex.content_length = b"%d" % whole.size
         ex.body = at_hand = whole.in_memory()
@@ -228,7 +224,6 @@ class Forwarding:
 
     def _url(self, name: bytes) -> bytes:
         """Return the address as the error log shows it: with the URI for HTTP, which is what went there."""
-        protocol = self._of.protocol
-        uri = self._ex.head.target if protocol.name == "http" else b""
+        uri = self._inquiry.uri
         separator = b":" if uri and name.startswith(b"unix:") else b""
-        return protocol.name.encode() + b"://" + name + separator + uri
+        return self._of.protocol.name.encode() + b"://" + name + separator + uri

@@ -99,6 +99,11 @@ class Inquiry:
         """Whether the body can be sent once more: it is at hand, or nothing of it has been passed on yet."""
         return not isinstance(self._source, RequestBody) or not self._source.started
 
+    @property
+    def uri(self) -> bytes:
+        """The request target as an HTTP server gets it; b"" for uwsgi, where it is one variable among others."""
+        return self._request.split(b" ", 2)[1] if self.protocol.name == "http" else b""
+
     async def connect(self, upstream: Upstream, peer: Peer) -> Pooled:
         """Make a new connection to *peer*; raises `ConnectFailed` or `UpstreamTimeout`."""
         settings = self._settings
@@ -128,7 +133,7 @@ class Inquiry:
             phase = "head"
             if self.body_sent:
                 return await self._read_head(stream)
-            return await self.while_sending(stream, partial(self._read_head, stream))
+            return await stream.poller.as_task(self.while_sending, stream, partial(self._read_head, stream))
         except StreamError as error:
             silent = stream.bytes_in == received_before
             raise self._failed(error, phase, peer, fresh=not pooled.requests, silent=silent) from None

@@ -23,6 +23,12 @@ ErrorPlaces = tuple[tuple[str, str], ...]
 """Path and level of each of the error logs that stand together."""
 
 
+def printable(value: bytes) -> str:
+    """Return *value* as text for a line of the error log; what could forge one is escaped."""
+    text = value.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
 class Sink(NamedTuple):
     """
     Where a log goes.

@@ -11,6 +11,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 from lbproxy.errors import MalformedMessage, StreamClosed, StreamTimeout
+from lbproxy.net.stream import describe
 from lbproxy.wire.body import decoder_for
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class RequestBody:
     Attributes:
         limit: client_max_body_size of the location in octets; 0: none.  Only a chunked body can meet it here.
         complete: The end of the body has been read.
+        refused: It is malformed, too large, or did not go on: nothing of it is passed on any more.
+        whole: All of it, once it has been read by `spooled`.
         awaited: The client waits for 100 Continue before it sends anything.
         leftover: Octets behind the body (the next request), once it is complete.
     """
 
     __slots__ = ("_decoder", "_exchange", "_size", "_stream", "_unread", "awaited", "complete", "leftover", "limit",
-                 "timeout")
+                 "refused", "timeout", "whole")
 
     def __init__(self, stream: Stream, exchange: Exchange, data: bytes, timeout: float) -> None:
         self._stream, self._exchange, self._unread = stream, exchange, data
@@ -49,6 +52,8 @@ class RequestBody:
         self.awaited = exchange.head.expect_continue and not data
         self.complete = self._decoder.done
         self.leftover = data if self.complete else b""
+        self.refused = False
+        self.whole: Spool | None = None
 
     @property
     def started(self) -> bool:
@@ -76,20 +81,51 @@ class RequestBody:
             try:
                 data = await self._stream.recv(self.timeout)
             except StreamTimeout:
+                self.refused = True
                 raise MalformedMessage("client timed out in the middle of its body", 408) from None
             if not data:
                 raise StreamClosed("client prematurely closed connection")
             payload = self._take(data)
         return payload
 
+    async def spooled(self, memory: int) -> Spool:
+        """
+        Read all of it, or return what has been read before; `close` gives it back.
+
+        Args:
+            memory: As of `Spool`.
+
+        Raises:
+            MalformedMessage, StreamClosed: As `read`; 500 when there is no room for it.
+        """
+        if self.whole is None:
+            self.whole = whole = Spool(memory)
+            try:
+                while data := await self.read():
+                    whole.append(data)
+            except OSError as error:
+                self.refused = True
+                raise MalformedMessage(f"body not written to a temporary file {describe(error)}", 500) from None
+        return self.whole
+
+    def close(self) -> None:
+        """Forget what has been read."""
+        if self.whole is not None:
+            self.whole.close()
+
     def _take(self, data: bytes) -> bytes:
-        payload = self._decoder.feed(data)
+        try:
+            payload = self._decoder.feed(data)
+        except MalformedMessage:
+            self.refused = True
+            raise
         if self._decoder.done:
             self.complete = True
             self.leftover = self._decoder.surplus
         self._exchange.request_length += len(data) - len(self.leftover)
         self._size += len(payload)
         if self.limit and self._size > self.limit:
+            self.refused = True
             raise MalformedMessage(f"client intended to send too large chunked body: {self._size} bytes", 413)
         return payload
 
@@ -166,21 +202,3 @@ class SpoolReader:
     async def read(self) -> bytes:
         """Return the next octets; b"" at the end. Never waits."""
         return self.read_now()
-
-
-async def spool(body: RequestBody, memory: int) -> Spool:
-    """
-    Read the rest of *body*.
-
-    Raises:
-        MalformedMessage, StreamError: As `RequestBody.read`.
-        OSError: As `Spool`.
-    """
-    whole = Spool(memory)
-    try:
-        while data := await body.read():
-            whole.append(data)
-    except BaseException:
-        whole.close()
-        raise
-    return whole

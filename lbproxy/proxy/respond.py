@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 SIGNATURE, SHORT_SIGNATURE = f"lbproxy/{__version__}".encode(), b"lbproxy"
 _SERVER_LINES = {True: b"Server: %b\r\n" % SIGNATURE, False: b"Server: %b\r\n" % SHORT_SIGNATURE}
-_CLOSING = frozenset({400, 413, 414, 494, 500, 501})  # ngx_http_special_response_handler: r->keepalive = 0
+CLOSING = frozenset({400, 413, 414, 494, 500, 501})
+"""Errors that end the connection, however they are answered (ngx_http_special_response_handler)."""
+
 _BODILESS = frozenset({204, 304})
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
@@ -110,8 +112,8 @@ async def send_answer(
 
 
 async def send_error(conn: Connection, ex: Exchange, status: int, location: bytes | None = None) -> None:
-    """Send nginx's small page for *status*; some statuses end the connection, as they do there."""
-    if status in _CLOSING:
+    """Send nginx's small page for *status*."""
+    if status in CLOSING:
         ex.keep_alive = False
     signature = SIGNATURE if conn.settings.server_tokens else SHORT_SIGNATURE
     shown = 400 if status == 494 else status
