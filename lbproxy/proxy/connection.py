@@ -258,7 +258,8 @@ class Connection:
             return False
         body = self.body
         if not ex.keep_alive:
-            if (body is not None and not body.complete) or self._buf:
+            unread = (body is not None and not body.complete) or self._buf
+            if unread or self.settings.lingering_close == "always":
                 await self.stream.poller.as_task(self._linger)
             return False
         if body is not None:
