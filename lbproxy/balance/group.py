@@ -75,7 +75,7 @@ class PeerGroup:
         peer = None if selection.on_backup else self._pick(selection, now)
         if peer is None:
             peer = self._pick_elsewhere(selection, now)
-        selection.tried.add(peer)
+        selection.tried.append(peer)
         peer.conns += 1
         peer.total_requests += 1
         health.rearm(peer, int(now))

@@ -75,7 +75,7 @@ class Selection:
 
     def __init__(self, key: bytes = b"") -> None:
         self.key = key
-        self.tried: set[Peer] = set()
+        self.tried: list[Peer] = []  # a few at most
         self.on_backup = False
         self.last_resort = False
         self.state: object = None

@@ -3,13 +3,13 @@ A dataclass field is a directive row: its name, parser, default, contexts and ar
 
 The module that obeys a directive declares it beside its use::
 
-    @dataclass(frozen=True, slots=True, kw_only=True)
+    @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
     class ClientSettings:
         header_timeout: float = setting("client_header_timeout", duration, 60.0, contexts=HTTP_SERVER)
 
 and reads ``location.settings(ClientSettings).header_timeout``.  A level (http, server, location) that says
-nothing has the very object of the level above: settings objects can be compared by identity, and thousands of
-locations cost nothing.
+nothing has the very object of the level above: settings objects are compared by identity (hence ``eq=False``), and
+thousands of locations cost nothing.
 """
 
 from __future__ import annotations

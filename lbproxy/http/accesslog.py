@@ -73,6 +73,14 @@ ESCAPINGS: Mapping[str, Escaping] = {
 }
 
 
+_HARMLESS = frozenset((
+    "status", "body_bytes_sent", "bytes_sent", "request_length", "request_time", "time_local", "time_iso8601", "msec",
+    "remote_addr", "remote_port", "server_port", "connection", "connection_requests", "upstream_status",
+    "upstream_response_time", "upstream_connect_time", "upstream_header_time",
+))  # fmt: skip
+"""Variables whose values are made here, of letters, digits and points: there is nothing to escape in them."""
+
+
 class LogFormat(NamedTuple):
     """A ``log_format`` directive; its strings follow each other without anything between them."""
 
@@ -218,8 +226,13 @@ def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
     layout = b"".join(template.layout for template in log_format.strings) + b"\n"
     getters = tuple(getter for template in log_format.strings for getter in template.getters(table))
     missing, harmless, escape = ESCAPINGS[log_format.escape]
+    names = [part for template in log_format.strings for part in template.parts if not isinstance(part, bytes)]
     makers = [getter.make if isinstance(getter, OfHead) else None for getter in getters]
-    moving = tuple((index, get) for index, get in enumerate(getters) if not isinstance(get, OfHead))
+    moving = tuple(
+        (index, get, name in _HARMLESS)
+        for index, (name, get) in enumerate(zip(names, getters, strict=True))
+        if not isinstance(get, OfHead)
+    )
 
     def of_head(head: RequestHead) -> list[bytes]:
         """Return the values that the request's fields alone decide, with room for the others."""
@@ -228,11 +241,11 @@ def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
 
     def line(ex: Exchange) -> bytes:
         values = ex.head.derive(of_head).copy()
-        for index, get in moving:
+        for index, get, is_harmless in moving:
             value = get(ex)
             if value is None:
                 value = missing
-            elif value.translate(None, harmless):
+            elif not is_harmless and value.translate(None, harmless):
                 value = escape(value)
             values[index] = value
         return layout % tuple(values)

@@ -122,6 +122,7 @@ class Poller:
             self._nursery.start_soon(self._kick)
 
     async def _kick(self) -> None:
+        self.now = self.clock()
         self._run_ready()
 
     def _run_ready(self) -> None:
@@ -277,8 +278,9 @@ class Channel:
         """Note that *waiter*, or else whoever runs, is about to be parked until there is something to read."""
         poller = self.poller
         poller.ready_calls = 0
-        poller.now = now = poller.clock()
-        self._read_deadline = deadline = now + timeout
+        if poller.current is None:
+            poller.now = poller.clock()  # a fibre runs right behind the edge that set it
+        self._read_deadline = deadline = poller.now + timeout
         if deadline < self.check_at:
             poller.arm(self, deadline)
         if not self._events:
@@ -289,8 +291,9 @@ class Channel:
         """Note that *waiter*, or else whoever runs, is about to be parked until there is room to write."""
         poller = self.poller
         poller.ready_calls = 0
-        poller.now = now = poller.clock()
-        self._write_deadline = deadline = now + timeout
+        if poller.current is None:
+            poller.now = poller.clock()
+        self._write_deadline = deadline = poller.now + timeout
         if deadline < self.check_at:
             poller.arm(self, deadline)
         if not self._events & select.EPOLLOUT:

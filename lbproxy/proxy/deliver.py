@@ -53,7 +53,10 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
     if head.framing == length or (head.framing == NO_BODY and not length):  # all of it is here: the common case
         inquiry.unwatch_client()
         attempt.response_length = length
-        await conn.stream.send(octets + rest, conn.settings.send_timeout)
+        octets += rest
+        sent = conn.stream.send_now(octets)
+        if sent < len(octets):
+            await conn.stream.send(memoryview(octets)[sent:], conn.settings.send_timeout)
         surplus = False
     else:
         relay = _new_relay(conn, inquiry, answer, in_chunks if chunked else as_it_is, ahead)

@@ -50,7 +50,11 @@ class Dispatcher:
             StreamError, ClientGone: The client's side has ended.
             MalformedMessage: The client's body is wrong, or the request can't be put to a server.
         """
-        status = await self._do(conn, ex, self._enter_server(conn, ex))
+        verdict = self._enter_server(conn, ex)
+        if isinstance(verdict, Forwarder):
+            status = await verdict(conn, ex)
+        else:
+            status = await self._do(conn, ex, verdict)
         if status:
             await self.answer_error(conn, ex, status)
 

@@ -56,7 +56,7 @@ def test_round_robin_after_too_many_misses(method: str) -> None:
     peers = group(servers(1, 1, 1), method, rng=Draws(*[0.0] * 25))
     selection = peers.select()
     peer = peers.peers[0]
-    selection.tried.add(peer)
+    selection.tried.append(peer)
     assert peers.acquire(selection, 1000.0) is peers.peers[1]
     assert peers.acquire(selection, 1000.0) is peers.peers[2]
 

@@ -28,7 +28,7 @@ def test_tried_full_and_failing_peers_are_not_eligible() -> None:
     peers = tier(server("a"), server("b", max_conns=1), server("c"), server("d"))
     a, b, c, d = peers.peers
     selection = Selection()
-    selection.tried.add(a)
+    selection.tried.append(a)
     b.conns = 1
     on_failure(c, 1000.0)
     peers.review()
@@ -40,7 +40,7 @@ def test_last_resort_looks_past_failures_only() -> None:
     peers = tier(server("a"), server("b", max_conns=1), server("c"), server("d", down=True))
     a, b, c, _ = peers.peers
     selection = Selection()
-    selection.tried.add(a)
+    selection.tried.append(a)
     selection.last_resort = True
     b.conns = 1
     on_failure(c, 1000.0)
