@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lbproxy import cli
 from lbproxy.config.model import Config
 from tests.support.loading import load_text
 
@@ -39,6 +40,12 @@ def test_example_loads_without_warnings(path: Path) -> None:
     config = load(path)
     assert config.servers
     assert not config.warnings
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(CONF)))
+def test_command_finds_nothing_wrong(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CONF)  # put back at the end: the command enters the prefix
+    assert cli.main(["-t", "-q", "-c", str(path)]) == 0
 
 
 def test_yaml_twin_means_the_same() -> None:
