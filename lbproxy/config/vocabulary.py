@@ -110,10 +110,10 @@ class Vocabulary:
         self.entries: dict[str, list[Entry]] = {}
         for name, entry in _entries(grammar):
             known = self.entries.setdefault(name, [])
-            taken = Context(0)
-            for other in known:
-                taken |= other.contexts
-            if entry.role not in (Role.IGNORED, Role.UNSUPPORTED) or not taken & entry.contexts:
+            hidden = entry.role in (Role.IGNORED, Role.UNSUPPORTED) and any(
+                other.contexts & entry.contexts for other in known
+            )
+            if not hidden:
                 known.append(entry)
 
     def find(self, directive: Directive, context: Context) -> Entry:

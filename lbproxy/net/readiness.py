@@ -176,10 +176,15 @@ class Poller:
             self._channels[channel.fd] = channel
 
     def unwatch(self, channel: Channel) -> None:
-        """Forget *channel*; call it before its descriptor is closed."""
+        """Forget *channel*, whose descriptor stays open."""
         if self._channels.get(channel.fd) is channel:
             del self._channels[channel.fd]
             self._epoll.unregister(channel.fd)
+
+    def drop(self, channel: Channel) -> None:
+        """Forget *channel*, whose descriptor is closed right behind: that takes it out of the epoll."""
+        if self._channels.get(channel.fd) is channel:
+            del self._channels[channel.fd]
 
     # timers
 
@@ -400,7 +405,7 @@ class Channel:
         self.on_hangup = self.on_input = None
         self.interrupt(StreamClosed("connection closed here"))
         if self._events:
-            self.poller.unwatch(self)
+            self.poller.drop(self)
         self.poller.disarm(self)
 
 

@@ -24,7 +24,7 @@ from lbproxy.process.signals import let_through
 from lbproxy.proxy.logfile import Logs
 from lbproxy.proxy.server import Server
 
-_LATE = ("difflib", "encodings.idna", "h11", "ipaddress")
+_LATE = ("datetime", "difflib", "encodings.idna", "h11", "ipaddress")
 """What some request may have imported: out of reach, perhaps, of whom the worker becomes."""
 
 _OBEYED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)

@@ -29,7 +29,7 @@ from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, compil
 from lbproxy.protocols.target import Pass, uwsgi_pass
 from lbproxy.wire import uwsgi
 from lbproxy.wire.body import Framing
-from lbproxy.wire.http1 import ResponseHead
+from lbproxy.wire.http1 import RequestHead, ResponseHead
 
 _UNSAID = frozenset({b"transfer-encoding", b"proxy", b"x-forwarded-ssl", b"upgrade"})
 _REMEMBERED = 512  # names of variables that are made once for all requests
@@ -101,10 +101,10 @@ class UwsgiProtocol:
     def encode_request(self, ex: Exchange, framing: Framing) -> bytes:
         """See `UpstreamProtocol`."""
         settings = self.settings
-        variables = self._params(ex, framing)
+        packed = uwsgi.encode_entries(self._params(ex, framing))
         if settings.pass_request_headers:
-            variables += self._fields(ex, framing)
-        return uwsgi.encode_entries(variables, settings.modifier1, settings.modifier2)
+            packed += self._fields(ex, framing)
+        return uwsgi.wrap(packed, settings.modifier1, settings.modifier2)
 
     def parse_head(self, buf: bytes, method: bytes, searched: int = 0) -> ResponseHead | None:
         """See `UpstreamProtocol`."""
@@ -190,14 +190,13 @@ class _FieldVariables(dict[bytes, bytes | None]):
 
 def _compile_fields(
     configured: Iterable[bytes], table: VariableTable
-) -> Callable[[Exchange, Framing], Variables]:
-    """Return what makes variables of the client's fields, but for those that are *configured*."""
+) -> Callable[[Exchange, Framing], bytes]:
+    """Return what makes variables of the client's fields, but for those that are *configured*, encoded."""
     names = _FieldVariables(configured)
     scheme_of = table.lookup("scheme")
     upgradable = b"HTTP_UPGRADE" not in names.configured
 
-    def make(ex: Exchange, framing: Framing) -> Variables:
-        head = ex.head
+    def of_head(head: RequestHead) -> dict[bytes, bytes]:
         fields = head.fields()
         if head.connection_tokens:
             fields = [field for field in fields if field[0] not in head.connection_tokens]
@@ -209,13 +208,23 @@ def _compile_fields(
                     values = _joined(fields, names)
                     break
                 values[variable] = value
+        if head.upgrade is not None and upgradable:
+            values[_UPGRADE] = head.upgrade
+        return values
+
+    def encoded(head: RequestHead) -> bytes:
+        return uwsgi.encode_entries(list(head.derive(of_head).items()))
+
+    def make(ex: Exchange, framing: Framing) -> bytes:
+        values = ex.head.derive(of_head)
+        if _FORWARDED_PROTO not in values and (framing >= 0 or _CONTENT_LENGTH not in values):
+            return ex.head.derive(encoded)
+        values = dict(values)
         if framing < 0:  # the body, if there was one, is not passed on
             values.pop(_CONTENT_LENGTH, None)
         if _FORWARDED_PROTO in values:
             values[_FORWARDED_PROTO] = scheme_of(ex) or b""
-        if head.upgrade is not None and upgradable:
-            values[_UPGRADE] = head.upgrade
-        return list(values.items())
+        return uwsgi.encode_entries(list(values.items()))
 
     return make
 

@@ -53,7 +53,7 @@ def encode_packet(params: Sequence[Param], modifier1: int = 0, modifier2: int = 
     Raises:
         MalformedMessage: The entries exceed 65535 octets, which no length field can tell (answer 431).
     """
-    return encode_entries([(encode_name(name), value) for name, value in params], modifier1, modifier2)
+    return wrap(encode_entries([(encode_name(name), value) for name, value in params]), modifier1, modifier2)
 
 
 def encode_name(name: bytes) -> bytes:
@@ -61,15 +61,27 @@ def encode_name(name: bytes) -> bytes:
     return _length(name) + name
 
 
-def encode_entries(entries: Sequence[Param], modifier1: int = 0, modifier2: int = 0) -> bytes:
-    """Do what `encode_packet` does, for names that `encode_name` has made once for many packets."""
+def encode_entries(entries: Sequence[Param]) -> bytes:
+    """
+    Return variables as they stand in a packet; several such pieces may follow each other in one.
+
+    Args:
+        entries: (name, value) pairs whose names `encode_name` has made.
+
+    Raises:
+        MalformedMessage: A value is over 65535 octets (431).
+    """
     parts: list[bytes] = []
     try:
         for name, value in entries:
             parts += (name, _LENGTHS[len(value)], value)
     except IndexError:
         parts = [part for name, value in entries for part in (name, _length(value), value)]
-    packed = b"".join(parts)
+    return b"".join(parts)
+
+
+def wrap(packed: bytes, modifier1: int = 0, modifier2: int = 0) -> bytes:
+    """Return the packet of variables that `encode_entries` has made; raises as `encode_packet`."""
     if len(packed) > MAX_PACKET:
         raise MalformedMessage(f"uwsgi packet of {len(packed)} octets, limit 65535", status=431)
     return _HEADER.pack(modifier1, len(packed), modifier2) + packed
