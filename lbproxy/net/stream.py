@@ -57,12 +57,12 @@ class Stream(Channel):
         """
         while True:
             if self.readable:
+                poller = self.poller
+                if poller.ready_calls >= MOST_READY_CALLS:
+                    await poller.take_turn()  # before reading: who is cancelled here must not lose octets
                 data = self.recv_now(size)
                 if data is not None:
-                    poller = self.poller
                     poller.ready_calls += 1
-                    if poller.ready_calls > MOST_READY_CALLS:
-                        await poller.take_turn()
                     return data
             self.begin_read(timeout)  # wait_readable(), without a coroutine of its own: every request comes by here
             await self.parked_reader()
