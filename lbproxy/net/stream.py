@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 
 from lbproxy.errors import StreamClosed, StreamTimeout
@@ -146,9 +147,21 @@ class Stream(Channel):
             self.close()
 
 
-async def connect(poller: Poller, family: int, target: SockAddr, timeout: float, *, keepalive: bool = False) -> Stream:
+async def connect(
+    poller: Poller,
+    family: int,
+    target: SockAddr,
+    timeout: float,
+    *,
+    keepalive: bool = False,
+    waiting: Callable[[Stream], None] | None = None,
+) -> Stream:
     """
     Connect to *target*: (address, port) for the IP families, a path for AF_UNIX.
+
+    Args:
+        keepalive: Set SO_KEEPALIVE.
+        waiting: Called with what may be interrupted, if the other side does not accept at once.
 
     Raises:
         StreamTimeout: No answer within *timeout* seconds.
@@ -167,6 +180,8 @@ async def connect(poller: Poller, family: int, target: SockAddr, timeout: float,
         code = sock.connect_ex(target)
         if code == errno.EINPROGRESS:
             stream.writable = False
+            if waiting is not None:
+                waiting(stream)
             await stream.wait_writable(timeout)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     except (StreamTimeout, StreamClosed):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lbproxy.wire.http1 import ResponseHead
 
 _MOST_INTERIM = 16  # 1xx heads before the final one
+_GONE = "client prematurely closed connection"
 _WHILE = {
     "connect": "while connecting to upstream",
     "send": "while sending request to upstream",
@@ -105,10 +106,12 @@ class Inquiry:
         return self._request.split(b" ", 2)[1] if self.protocol.name == "http" else b""
 
     async def connect(self, upstream: Upstream, peer: Peer) -> Pooled:
-        """Make a new connection to *peer*; raises `ConnectFailed` or `UpstreamTimeout`."""
-        settings = self._settings
+        """Make a new connection to *peer*; raises `ConnectFailed`, `UpstreamTimeout` or `ClientGone`."""
+        settings, watch = self._settings, self._watch_client
         try:
-            return await upstream.connect(peer, settings.connect_timeout, keepalive=settings.socket_keepalive)
+            return await upstream.connect(
+                peer, settings.connect_timeout, keepalive=settings.socket_keepalive, waiting=watch
+            )
         except StreamError as error:
             raise self._failed(error, "connect", peer, fresh=True, silent=True) from None
 
@@ -129,6 +132,7 @@ class Inquiry:
         phase = "send"
         try:
             if not self._send_at_once(stream):
+                self._watch_client(stream)
                 await self._send(stream, watching=True)
             phase = "head"
             if self.body_sent:
@@ -141,8 +145,19 @@ class Inquiry:
             attempt.bytes_sent += stream.bytes_out - sent_before
             attempt.bytes_received += stream.bytes_in - received_before
 
+    def _watch_client(self, server: Stream) -> None:
+        """Have what waits for *server* interrupted with `ClientGone` when the client closes; it may have already."""
+        if self._settings.ignore_client_abort:
+            return
+        client = self._client
+        if client.hung_up and not self.half_closed:
+            raise ClientGone(_GONE)
+        self._server = server
+        client.on_hangup = self._client_gone
+        client.watch_input()
+
     def _client_gone(self) -> None:
-        self._server.interrupt(ClientGone("client prematurely closed connection"))
+        self._server.interrupt(ClientGone(_GONE))
 
     def unwatch_client(self) -> None:
         """The answer is complete: the client may close when it likes."""
@@ -248,10 +263,7 @@ class Inquiry:
     # receiving
 
     async def _read_head(self, stream: Stream) -> tuple[ResponseHead, bytes]:
-        if not self._settings.ignore_client_abort:
-            self._server = stream
-            self._client.on_hangup = self._client_gone
-            self._client.watch_input()
+        self._watch_client(stream)
         method = self.exchange.method if self.protocol.method is None else self.protocol.method(self.exchange)
         buf, searched, interim = b"", 0, 0
         while True:

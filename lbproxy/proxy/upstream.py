@@ -15,7 +15,7 @@ import trio
 from lbproxy.config.model import Address
 from lbproxy.errors import MalformedMessage
 from lbproxy.net.pool import Pool, Pooled
-from lbproxy.net.stream import SockAddr, connect
+from lbproxy.net.stream import SockAddr, Stream, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,18 +53,20 @@ class Upstream:
         self.pool: Pool[Peer] = Pool(pool.keepalive, pool.keepalive_requests, pool.keepalive_time,
                                      pool.keepalive_timeout)
 
-    async def connect(self, peer: Peer, timeout: float, *, keepalive: bool) -> Pooled:
+    async def connect(
+        self, peer: Peer, timeout: float, *, keepalive: bool, waiting: Callable[[Stream], None]
+    ) -> Pooled:
         """
         Make a new connection to *peer*.
 
         Args:
-            keepalive: Set SO_KEEPALIVE on it.
+            keepalive, waiting: As of `lbproxy.net.stream.connect`.
 
         Raises:
             StreamError: As `lbproxy.net.stream.connect`.
         """
         family, target = sockaddr(peer.address)
-        stream = await connect(self._poller, family, target, timeout, keepalive=keepalive)
+        stream = await connect(self._poller, family, target, timeout, keepalive=keepalive, waiting=waiting)
         return Pooled(stream, trio.current_time())
 
 

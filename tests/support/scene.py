@@ -61,7 +61,7 @@ class Wire:
         self.socket = sock
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Nagle goes by real time
-        self._buffer = b""
+        self._buffer = bytearray()
         self.was_reset = False
 
     async def send(self, data: bytes) -> None:
@@ -83,6 +83,11 @@ class Wire:
             if not select.select([], [self.socket], [], 0)[1]:
                 return total
 
+    def _take(self) -> bytes:
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     async def _more(self) -> bool:
         """Receive; False at the end of the stream."""
         try:
@@ -98,15 +103,16 @@ class Wire:
         """Read exactly *size* octets; raises `Ended`."""
         while len(self._buffer) < size:
             if not await self._more():
-                raise Ended(f"after {self._buffer[-200:]!r}")
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+                raise Ended(f"after {bytes(self._buffer[-200:])!r}")
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
         return data
 
     async def until(self, end: bytes) -> bytes:
         """Read up to and including *end*; raises `Ended`."""
         while end not in self._buffer:
             if not await self._more():
-                raise Ended(f"after {self._buffer[-200:]!r}")
+                raise Ended(f"after {bytes(self._buffer[-200:])!r}")
         return await self.read(self._buffer.index(end) + len(end))
 
     async def arrived(self) -> bytes:
@@ -116,15 +122,13 @@ class Wire:
             while data := os.read(self.socket.fileno(), 1 << 18):
                 self._buffer += data
                 await wait_all_tasks_blocked()
-        data, self._buffer = self._buffer, b""
-        return data
+        return self._take()
 
     async def rest(self) -> bytes:
         """Read to the end of the connection; `was_reset` says which end that was."""
         while await self._more():
             pass
-        data, self._buffer = self._buffer, b""
-        return data
+        return self._take()
 
     async def ended(self) -> bool:
         """Wait for the next octets; True if the connection ended instead."""
@@ -133,14 +137,11 @@ class Wire:
     async def answer(self, method: str = "GET") -> Answer:
         """Read one answer to a *method* request with h11; raises `Ended`, or RemoteProtocolError for a faulty one."""
         reader = _AnswerReader(method)
-        data, self._buffer = self._buffer, b""
-        while (answer := reader.feed(data)) is None:
-            alive = await self._more()
-            data, self._buffer = self._buffer, b""
-            if not alive:
+        while (answer := reader.feed(self._take())) is None:
+            if not await self._more():
                 answer = reader.end()
                 break
-        self._buffer = reader.left
+        self._buffer += reader.left
         return answer
 
     async def ask(self, request: bytes, method: str = "GET") -> Answer:
@@ -347,6 +348,7 @@ class Scene:
     def backend(self, script: Script | None = None, *, backlog: int = 64) -> Backend:
         """Return a listening server; without *script* the test accepts its connections itself."""
         listener = _listening(Address(host="127.0.0.1"), backlog)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)  # or the kernel would hold megabytes
         host, port = listener.getsockname()
         backend = Backend(trio.socket.from_stdlib_socket(listener), f"{host}:{port}")
         self.backends.append(backend)
