@@ -7,7 +7,7 @@ access log, are compared after the few differences that are meant have been take
 
 * nginx 1.22 sends ``Connection: close`` to servers where newer versions, and lbproxy, keep the connection;
 * Server and Date differ, and the built-in pages by the two octets that the name is longer;
-* lbproxy sends X-Forwarded-Proto to uwsgi, where a client's word would be believed, and each has a $document_root under its own prefix.
+* lbproxy sends X-Forwarded-Proto to uwsgi, where a client's word would be believed.
 
 All other deliberate differences stand in tests of their own that name them.
 """
@@ -39,17 +39,16 @@ LOGGED = (
 )  # fmt: skip
 """Variables that every compared log line has."""
 
-UNCOMPARED = {"remote_port", "http_x_forwarded_proto", "document_root"}
+UNCOMPARED = {"remote_port", "http_x_forwarded_proto"}
 """uwsgi variables that differ for good reasons."""
 
 _PREAMBLE = """
 server_tokens off;
 lingering_timeout 200ms;
-log_format twins '{format}';
-access_log /dev/stdout twins;
 proxy_http_version 1.1;
 proxy_set_header Connection "";
 """
+_LOG = "log_format twins '" + "\\t".join(f"${name}" for name in LOGGED) + "'; access_log /dev/stdout twins;\n"
 
 Field = tuple[str, str]
 
@@ -118,7 +117,7 @@ class Twins:
 
     Args:
         stage: Where they are set up.
-        conf: What stands in the http block.
+        conf: What stands in the http block; log lines are compared only if it has no access_log of its own.
         pages: Replies of HTTP backends by the last segment of the path; one dict per backend "a", "b", ...;
             any other path is answered with the backend's letter, and the connection closed after it, since the
             two treat a pooled connection that turns out dead differently (see tests/e2e/test_failover.py).
@@ -132,25 +131,28 @@ class Twins:
     ) -> None:  # fmt: skip
         self._stage = stage
         self._requests: Journal[Request] = Journal()
-        self._letters: dict[str, str] = {}
-        backends: dict[str, Backend] = {}
-        for letter, answers in zip("abcdefgh", pages, strict=False):
-            script = by_path(answers, reply(letter, "Content-Type: text/plain", "Connection: close"))
-            backends[letter] = stage.backend(script=script, requests=self._requests)
-        for letter, answers in zip("uvw", uwsgi, strict=False):
-            script = by_path(answers, closing(reply(letter, "Content-Type: text/plain")))
-            backends[letter] = stage.uwsgi(script=script, requests=self._requests)
-        for letter, backend in backends.items():
-            self._letters[backend.address] = letter
-        self._letters.update({str(value): key for key, value in names.items() if re.match(r"[\d.]+:\d+$", str(value))})
+        backends = self._start_backends(pages, uwsgi)
         port = stage.listen[1]
-        text = _PREAMBLE.format(format="\\t".join(f"${name}" for name in LOGGED)) + conf
-        if "access_log" in conf:
-            text = text.replace("access_log /dev/stdout twins;\n", "", 1)
-        self._own_log = "access_log" in conf
+        self._logs = "access_log" not in conf
+        text = _PREAMBLE + (_LOG if self._logs else "") + conf
         shared: dict[str, object] = {**backends, **names}
         self.nginx: Nginx = stage.nginx(text, **shared, listen=f"127.0.0.1:{port}")
         self.lbproxy: Lbproxy = stage.lbproxy(text, **shared, listen=f"127.0.0.2:{port}")
+        self._names = {backend.address: letter for letter, backend in backends.items()}
+        self._names |= {str(value): key for key, value in names.items() if re.match(r"[\d.]+:\d+$", str(value))}
+        self._names |= {str(proxy.directory): "prefix" for proxy in (self.nginx, self.lbproxy)}
+
+    def _start_backends(
+        self, pages: tuple[dict[str, Reply], ...], uwsgi: tuple[dict[str, Reply], ...]
+    ) -> dict[str, Backend]:
+        backends: dict[str, Backend] = {}
+        for letter, answers in zip("abcdefgh", pages, strict=False):
+            script = by_path(answers, reply(letter, "Content-Type: text/plain", "Connection: close"))
+            backends[letter] = self._stage.backend(script=script, requests=self._requests)
+        for letter, answers in zip("uvw", uwsgi, strict=False):
+            script = by_path(answers, closing(reply(letter, "Content-Type: text/plain")))
+            backends[letter] = self._stage.uwsgi(script=script, requests=self._requests)
+        return backends
 
     def run(self, *requests: bytes, source: str = "127.0.0.1", together: bool = False) -> tuple[Seen, Seen]:
         """
@@ -224,7 +226,7 @@ class Twins:
                     assert client.at_end(), "it said close, but did not"
                     break
         log: list[dict[str, str]] = []
-        if not self._own_log:
+        if self._logs:
             lines = proxy.stdout.lines.wait(logged + len(answers))[logged:]
             log = [dict(zip(LOGGED, self._named(line).split("\t"), strict=True)) for line in lines]
         if proxy is self.lbproxy:
@@ -232,7 +234,7 @@ class Twins:
         return Seen(answers, [self._asked(request) for request in self._requests.since(before)], log)
 
     def _named(self, text: str) -> str:
-        for address, letter in self._letters.items():
+        for address, letter in self._names.items():
             text = text.replace(address, letter)
         return text
 
@@ -251,7 +253,7 @@ class Twins:
             kept = [pair for pair in fields if pair != ("connection", "close")]
         else:
             kept = [pair for pair in fields if pair[0] not in UNCOMPARED]
-        return Asked(self._letters[request.server], request.line, tuple(sorted(kept, key=_name)), request.body)
+        return Asked(self._names[request.server], request.line, tuple(sorted(kept, key=_name)), request.body)
 
 
 def _signed_as_nginx(answers: list[Told], log: list[dict[str, str]]) -> tuple[list[Told], list[dict[str, str]]]:
