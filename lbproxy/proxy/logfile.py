@@ -2,8 +2,9 @@
 Log files: the error log with its levels, access logs, and reopening all of them after a rotation.
 
 Lines of access logs are gathered while the event loop goes through what has happened, and written with one system
-call before it waits again; files are opened for appending, so that lines of several workers never mix.  An unwritable log (a full disk, a closed pipe) never stops the service: what cannot be written is lost, and the
-error log says so once.
+call before it waits again; files are opened for appending, so that lines of several workers never mix.  An
+unwritable log (a full disk, a closed pipe) never stops the service: what cannot be written is lost, and the error
+log says so once.
 """
 
 from __future__ import annotations
