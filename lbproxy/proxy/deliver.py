@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lbproxy.wire.http1 import ResponseHead
 
 
+Unsent = bytes | memoryview
+
+
 class Answer(NamedTuple):
     """What a server said so far: the final head, the octets that came behind it, and where more may come."""
 
@@ -29,15 +32,18 @@ class Answer(NamedTuple):
     pooled: Pooled
 
 
-async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt, ahead: int) -> bool:
+async def deliver(
+    conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt, ahead: int
+) -> tuple[bool, Unsent]:
     """
-    Send *answer* to the client.
+    Send *answer* to the client, until the server has said all of it.
 
     Args:
         ahead: Octets to read ahead of a slow client.
 
     Returns:
-        Whether the server's connection came to a clean end and may serve another request.
+        Whether the server's connection came to a clean end and may serve another request; what the client has
+        not taken yet.
 
     Raises:
         UpstreamError: The answer is cut or broken; what came before has been sent.
@@ -47,7 +53,7 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
     ex, protocol = inquiry.exchange, inquiry.protocol
     if head.status == 101:
         await _upgrade(conn, inquiry, answer, attempt)
-        return False
+        return False, b""
     octets, chunked = _compose(conn, ex, protocol, head)
     length = len(rest)
     if head.framing == length or (head.framing == NO_BODY and not length):  # all of it is here: the common case
@@ -55,17 +61,16 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
         attempt.response_length = length
         octets += rest
         sent = conn.stream.send_now(octets)
-        if sent < len(octets):
-            await conn.stream.send(memoryview(octets)[sent:], conn.settings.send_timeout)
+        unsent: Unsent = b"" if sent == len(octets) else memoryview(octets)[sent:]
         surplus = False
     else:
         relay = _new_relay(conn, inquiry, answer, in_chunks if chunked else as_it_is, ahead)
         received = pooled.stream.bytes_in
         try:
             if inquiry.body_sent:
-                await relay.run(octets, rest)
+                unsent = await relay.run(octets, rest)
             else:
-                await conn.stream.poller.as_task(
+                unsent = await conn.stream.poller.as_task(
                     inquiry.while_sending, pooled.stream, partial(relay.run, octets, rest)
                 )
         finally:
@@ -73,8 +78,7 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
             attempt.response_length = relay.length
             attempt.bytes_received += pooled.stream.bytes_in - received
         surplus = relay.surplus
-    ex.completed = True
-    return not surplus and head.keep_alive and inquiry.body_sent and protocol.keepalive
+    return not surplus and head.keep_alive and inquiry.body_sent and protocol.keepalive, unsent
 
 
 def _compose(conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: ResponseHead) -> tuple[bytes, bool]:
@@ -129,8 +133,11 @@ def _with_own(conn: Connection, protocol: UpstreamProtocol, head: ResponseHead, 
 def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Framer, ahead: int) -> Relay:
     """Return the relay for a body of which not all came with its head."""
     head, settings = answer.head, inquiry.protocol.settings
-    if b"x-accel-buffering" not in settings.ignore_headers and head.get(b"x-accel-buffering") == b"no":
-        ahead = 0
+    if b"x-accel-buffering" not in settings.ignore_headers:
+        said = (head.get(b"x-accel-buffering") or b"").lower()
+        if said in (b"yes", b"no"):  # the server knows better than the configuration (UP:process_buffering)
+            count, size = settings.buffers
+            ahead = count * size if said == b"yes" else 0
     return Relay(
         answer.pooled.stream,
         conn.stream,
@@ -163,4 +170,3 @@ async def _upgrade(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: 
     await conn.stream.poller.as_task(tunnel, conn.stream, pooled.stream, protocol.settings.read_timeout)
     attempt.bytes_received += pooled.stream.bytes_in - received
     attempt.bytes_sent += pooled.stream.bytes_out - sent
-    ex.completed = True

@@ -15,7 +15,7 @@ from lbproxy.balance.peer import Outcome
 from lbproxy.errors import NoLivePeers, UpstreamClosed, UpstreamError
 from lbproxy.http.exchange import Attempt
 from lbproxy.protocols.diagnosis import speaks_http
-from lbproxy.proxy.deliver import Answer, deliver
+from lbproxy.proxy.deliver import Answer, Unsent, deliver
 from lbproxy.proxy.inquiry import Inquiry, Source
 from lbproxy.wire.body import CHUNKED, NO_BODY, Framing
 
@@ -93,11 +93,12 @@ class Forwarder:
 class Forwarding:
     """One exchange on its way through the servers of *upstream*."""
 
-    __slots__ = ("_conn", "_ex", "_inquiry", "_of", "_poller", "_upstream")
+    __slots__ = ("_conn", "_ex", "_inquiry", "_of", "_poller", "_unsent", "_upstream")
 
     def __init__(self, of: Forwarder, conn: Connection, upstream: Upstream, inquiry: Inquiry) -> None:
         self._of, self._conn, self._upstream, self._inquiry = of, conn, upstream, inquiry
         self._ex, self._poller = inquiry.exchange, conn.stream.poller
+        self._unsent: Unsent = b""
 
     async def run(self) -> int:
         """Try one server after the other, as far as the rules allow; returns as `Forwarder.__call__`."""
@@ -120,6 +121,9 @@ class Forwarding:
                 attempt.response_time = now - attempt.started
                 group.release(peer, outcome, now, attempt.header_time, attempt.response_time)
             if status is not None:
+                if self._unsent:  # a slow client, which is no business of the server's any more
+                    await self._conn.stream.send(self._unsent, self._conn.settings.send_timeout)
+                    ex.completed = True
                 return status
 
     def _nobody(self, now: float) -> int:
@@ -156,7 +160,10 @@ class Forwarding:
         self._upstream.group.answered(peer, attempt.header_time, attempt.started + attempt.header_time)
         count, size = settings.buffers
         try:
-            if await deliver(self._conn, self._inquiry, answer, attempt, count * size if settings.buffering else 0):
+            ahead = count * size if settings.buffering else 0
+            reusable, self._unsent = await deliver(self._conn, self._inquiry, answer, attempt, ahead)
+            ex.completed = not self._unsent
+            if reusable:
                 answer.pooled.requests += 1
                 self._upstream.pool.put(peer, answer.pooled, self._poller.now)
             else:

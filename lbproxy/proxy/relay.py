@@ -88,9 +88,12 @@ class Relay:
         """Whether the server has sent more than belongs to the body; nothing of it goes on."""
         return bool(self._decoder.surplus)
 
-    async def run(self, head: bytes, first: bytes) -> None:
+    async def run(self, head: bytes, first: bytes) -> bytes | memoryview:
         """
-        Send *head*, then the body, of which *first* has been read already.
+        Send *head*, then the body, of which *first* has been read already, until the server has said all of it.
+
+        Returns:
+            What the client has not taken yet.
 
         Raises:
             UpstreamError: The body is cut, or its framing broken; what came before has been sent.
@@ -101,21 +104,26 @@ class Relay:
         try:
             if first or self._decoder.done:
                 self._take(first)
-            while not self._decoder.done or self._pending:
+            while not self._decoder.done:
                 await self._step()
         except UpstreamError:
             await self._client.send(self._pending, self._send_timeout)
             raise
+        self._push()
+        return self._pending
 
-    async def _step(self) -> None:
-        client, server = self._client, self._server
-        pending = self._pending
+    def _push(self) -> None:
+        """Send what the client takes at once."""
+        pending, client = self._pending, self._client
         if pending and client.writable:
             sent = client.send_now(pending)
-            pending = self._pending = memoryview(pending)[sent:] if sent < len(pending) else b""
-        if self._decoder.done or len(pending) > self._ahead:
-            if pending:
-                await client.wait_writable(self._send_timeout)
+            self._pending = memoryview(pending)[sent:] if sent < len(pending) else b""
+
+    async def _step(self) -> None:
+        server = self._server
+        self._push()
+        if len(self._pending) > self._ahead:
+            await self._client.wait_writable(self._send_timeout)
             return
         try:
             data = server.recv_now() if server.readable else None
