@@ -81,7 +81,7 @@ class MainSettings:
     worker_rlimit_nofile: int = setting("worker_rlimit_nofile", number, 0, contexts=Context.MAIN)
     worker_shutdown_timeout: float = setting("worker_shutdown_timeout", duration, 0.0, contexts=Context.MAIN)
     worker_connections: int = setting(
-        "worker_connections", number_between(1, 1 << 30), 512, contexts=Context.EVENTS
+        "worker_connections", number_between(1), 512, contexts=Context.EVENTS
     )
 
 
@@ -148,7 +148,10 @@ def _keepalive(directive: Directive) -> int:
     """``keepalive connections [local]``."""
     if directive.args[1:] and directive.args[1].text != "local":
         raise Misfit('invalid parameter "{value}"', directive.args[1])
-    return number(directive.args[0])
+    count = directive.args[0]
+    if not (count.text.isascii() and count.text.isdigit()):
+        raise Misfit('invalid value "{value}" in "{directive}" directive', count)
+    return number(count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

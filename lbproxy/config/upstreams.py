@@ -26,12 +26,13 @@ def compile_upstream(
     reader: BlockReader, directive: Directive, outer: TypeMap, resolver: Resolver
 ) -> UpstreamConf:
     """Return an ``upstream`` block; its mistakes stay with *reader*."""
+    mistakes = len(reader.errors)
     contents = reader.read(directive.block or (), Context.UPSTREAM, inherited(outer))
     servers = []
     for line in contents.named("server"):
         with reader.catching():
             servers.append(parse_upstream_server(line, resolver))
-    if not contents.named("server"):
+    if not contents.named("server") and len(reader.errors) == mistakes:
         with reader.catching():
             raise InvalidValue("no servers are inside upstream", directive.position, "add a server line")
     return UpstreamConf(

@@ -79,15 +79,15 @@ def number(arg: Argument) -> int:
     return int(arg.text)
 
 
-def number_between(low: int, high: int) -> Callable[[Argument], int]:
-    """Return a parser of numbers from *low* to *high*, both included."""
+def number_between(low: int, high: int | None = None) -> Callable[[Argument], int]:
+    """Return a parser of numbers from *low* to *high*, both included (ngx_conf_check_num_bounds)."""
 
     def parse(arg: Argument) -> int:
         value = number(arg)
-        if value < low:
-            raise Misfit(f'"{{directive}}" directive value must be equal to or greater than {low}', arg)
-        if value > high:
-            raise Misfit(f'"{{directive}}" directive value must be equal to or less than {high}', arg)
+        if high is None and value < low:
+            raise Misfit(f"value must be equal to or greater than {low}", arg)
+        if high is not None and not low <= value <= high:
+            raise Misfit(f"value must be between {low} and {high}", arg)
         return value
 
     return parse

@@ -175,9 +175,9 @@ def _request_port(ex: Exchange) -> bytes:
 
 
 def server_name(ex: Exchange) -> bytes:
-    """Return the first name of the server, without the mark of a regular expression or of ``.name``."""
+    """Return the first name of the server, without the dot of ``.name``, with the ``~`` of an expression (nginx)."""
     name = ex.server.names[0].text
-    return (name[1:] if name.startswith((".", "~")) else name).encode()
+    return (name.removeprefix(".")).encode()
 
 
 def _remote_port(ex: Exchange) -> bytes:
@@ -238,7 +238,7 @@ def _time_iso8601(second: int) -> bytes:
 
 VARIABLES: Mapping[str, Getter] = {
     # the request
-    "args": attrgetter("args"),
+    "args": lambda ex: ex.args or None,
     "content_length": attrgetter("content_length"),
     "content_type": _request_field("content_type"),
     "document_uri": attrgetter("path"),
@@ -247,7 +247,7 @@ VARIABLES: Mapping[str, Getter] = {
     "http3": _absent,
     "is_args": lambda ex: b"?" if ex.args else b"",
     "is_request_port": lambda ex: b":" if _request_port(ex) else b"",
-    "query_string": attrgetter("args"),
+    "query_string": lambda ex: ex.args or None,
     "remote_user": OfHead(_remote_user),
     "request": attrgetter("head.line"),
     "request_body": lambda ex: ex.body or None,

@@ -66,6 +66,7 @@ class Dispatcher:
         if target is None:
             await send_error(conn, ex, ex.forced_status or status)
             return
+        ex.status = status  # what $status is there
         place = target.uri(ex)
         if not place.startswith((b"/", b"@")):
             await send_error(conn, ex, target.redirect_status, location=place)
@@ -138,6 +139,8 @@ class Dispatcher:
 
     async def _say(self, conn: Connection, ex: Exchange, said: rewrite.Answer) -> int:
         """Answer as ``return`` says; returns as `_do`."""
+        if conn.body is not None:
+            conn.body.inspect()
         status = ex.forced_status or said.status
         if said.status == _CLOSE:
             ex.status, ex.keep_alive = _CLOSE, False

@@ -88,6 +88,12 @@ class RequestBody:
             payload = self._take(data)
         return payload
 
+    def inspect(self) -> None:
+        """Throw away what is here of a body that nobody wants, uncounted; raises MalformedMessage if it is none."""
+        counted = self._exchange.request_length
+        self.read_now()
+        self._exchange.request_length = counted
+
     async def spooled(self, memory: int) -> Spool:
         """
         Read all of it, or return what has been read before; `close` gives it back.

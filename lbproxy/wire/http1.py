@@ -56,7 +56,7 @@ REMEMBERED = 2048
 """Octets up to which a head is worth remembering: the same fields come again and again."""
 MOST_REMEMBERED = 512
 """Field blocks remembered of each kind, those used last."""
-_OTHER_VERSION = re.compile(grammar.METHOD + rb" " + grammar.TARGET + rb" HTTP/[2-9]\.[0-9]")
+_OTHER_VERSION = re.compile(grammar.METHOD + rb" " + grammar.TARGET + rb" HTTP/[2-9](?:\.[0-9]+)?+")
 
 # The fields that a request's reading depends on, and those nginx takes once only.  The first two letters tell
 # most other lines apart.

@@ -69,7 +69,7 @@ def test_pool_settings_are_those_of_the_upstream() -> None:
     ("text", "message"),
     [
         ("worker_processes none;", '"worker_processes" directive invalid number'),
-        ("worker_processes 0;", '"worker_processes" directive value must be equal to or greater than 1'),
+        ("worker_processes 0;", 'value must be between 1 and 1024'),
         ("error_log x loud;", 'invalid log level "loud"'),
         ("error_log syslog:server=x;", '"error_log" to "syslog:server=x" is not supported by lbproxy'),
         ("large_client_header_buffers 0 8k;", '"large_client_header_buffers" directive invalid value'),

@@ -113,8 +113,9 @@ def test_numbers_between_name_the_bound() -> None:
     """In nginx's words."""
     parse = number_between(1, 9)
     assert (parse(argument("1")), parse(argument("9"))) == (1, 9)
-    assert refusal(parse, "0") == '"x" directive value must be equal to or greater than 1'
-    assert refusal(parse, "10") == '"x" directive value must be equal to or less than 9'
+    assert refusal(parse, "0") == "value must be between 1 and 9"
+    assert refusal(parse, "10") == "value must be between 1 and 9"
+    assert refusal(number_between(2), "1") == "value must be equal to or greater than 2"
 
 
 def test_choices_name_what_there_is() -> None:

@@ -110,10 +110,10 @@ def test_addresses_of_a_unix_socket() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [(r"~^www\d", rb"^www\d"), (".a.b", b"a.b"), ("*.a", b"*.a"), ("", b"")]
+    ("name", "shown"), [(r"~^www\d", rb"~^www\d"), (".a.b", b"a.b"), ("*.a", b"*.a"), ("", b"")]
 )
 def test_the_server_is_called_by_its_first_name(name: str, shown: bytes) -> None:
-    """Without the mark of an expression or of a name with its subdomains."""
+    """Without the dot of a name with its subdomains, with the mark of an expression (as nginx)."""
     assert value("server_name", exchange(server=virtual_server(name, "second"))) == shown
 
 

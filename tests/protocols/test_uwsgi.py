@@ -198,7 +198,7 @@ def test_answers() -> None:
         ("uwsgi_param A $nope;", 'unknown "nope" variable'),
         ("uwsgi_param A b if_empty;", 'invalid parameter "if_empty"'),
         ("uwsgi_param '' b;", '"uwsgi_param" needs a name'),
-        ("uwsgi_modifier1 256;", '"uwsgi_modifier1" directive value must be equal to or less than 255'),
+        ("uwsgi_modifier1 256;", "value must be between 0 and 255"),
     ],
 )
 def test_mistakes(directive: str, message: str) -> None:

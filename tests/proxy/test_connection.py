@@ -350,8 +350,18 @@ class TestLingering:
         """Nothing is served behind octets that could be read in two ways."""
         await scene.serve(RETURN % "")
         client = await scene.client()
-        await client.send(octets("/", "Transfer-Encoding: chunked", method="POST") + b"xyz\r\n" + octets("/smuggled"))
+        await client.send(octets("/", "Transfer-Encoding: chunked", method="POST"))
         assert (await client.answer()).status == 200
+        await client.send(b"xyz\r\n" + octets("/smuggled"))
+        assert await client.ended()
+        assert len(scene.log()) == 1
+
+    async def test_a_malformed_body_that_nobody_wants_is_refused(self, scene: Scene) -> None:
+        """What is there of it when the answer is made must be well-formed."""
+        await scene.serve(RETURN % "")
+        client = await scene.client()
+        await client.send(octets("/", "Transfer-Encoding: chunked", method="POST") + b"xyz\r\n" + octets("/smuggled"))
+        assert (await client.answer()).status == 400
         assert await client.ended()
         assert len(scene.log()) == 1
 

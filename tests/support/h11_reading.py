@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import h11
@@ -48,11 +49,11 @@ def read_response(head: bytes, method: bytes) -> Reading | None:
     return Reading(start, _fields(event.headers), NO_BODY if interim else _framing(connection, event.headers))
 
 
-def _fields(headers: h11.Headers) -> tuple[tuple[bytes, bytes], ...]:
+def _fields(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((bytes(name), bytes(value)) for name, value in headers)
 
 
-def _framing(connection: h11.Connection, headers: h11.Headers) -> Framing:
+def _framing(connection: h11.Connection, headers: Iterable[tuple[bytes, bytes]]) -> Framing:
     """Find out by feeding it which body h11 expects."""
     if isinstance(connection.next_event(), h11.EndOfMessage):
         return NO_BODY
