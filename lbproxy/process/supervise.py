@@ -270,7 +270,8 @@ class Supervisor:
 
     def _loaded(self, generation: int, workers: int) -> Iterator[Command]:
         if self.state not in (State.STARTING, State.RELOADING):
-            yield Abandon(generation)
+            if self.state is not State.GONE:  # nothing follows Exit
+                yield Abandon(generation)
             return
         self.candidate, self._wanted = generation, workers
         for slot in range(workers):
