@@ -103,7 +103,8 @@ class Pool(Generic[K]):
         self._drop(next(iter(self._idle)))
         return True
 
-    def clear(self) -> None:
-        """Close all."""
+    def close(self) -> None:
+        """Close all, and keep none from now on."""
+        self._limit = 0
         while self.shrink():
             pass

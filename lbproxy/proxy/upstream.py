@@ -2,12 +2,14 @@
 Upstreams at work in one worker: the pure groups of peers, and the idle connections to them.
 
 A destination that variables name is looked up among the configured upstreams first; a name that is none of them is
-resolved by the system, in a thread, and remembered for a while together with its counters and connections.
+resolved by the system, in a thread, and remembered for a while together with its counters and connections, as an
+address is for good.
 """
 
 from __future__ import annotations
 
 import socket
+from math import inf
 from typing import TYPE_CHECKING
 
 import trio
@@ -89,8 +91,11 @@ class Upstreams:
 
     def _run(self, plan: UpstreamPlan) -> Upstream:
         if plan not in self._running:
-            self._running[plan] = Upstream(self._poller, plan.new_group(self._chance), plan.key, plan.pool)
+            self._running[plan] = self._start(plan)
         return self._running[plan]
+
+    def _start(self, plan: UpstreamPlan) -> Upstream:
+        return Upstream(self._poller, plan.new_group(self._chance), plan.key, plan.pool)
 
     async def find(self, protocol: UpstreamProtocol, ex: Exchange) -> Upstream:
         """
@@ -103,7 +108,21 @@ class Upstreams:
         plan = self._table.find(target, protocol.default_port)
         if plan is None:
             return await self._poller.as_task(self._resolve, target, protocol.default_port)
+        if plan.conf.implicit and plan.conf.name not in self._table.plans:
+            return self._known_address(plan)
         return self._run(plan)
+
+    def _known_address(self, plan: UpstreamPlan) -> Upstream:
+        """Return the upstream of an address that only variables name, the same for all requests that it gets."""
+        place = (plan.conf.name, 0)
+        if place not in self._resolved:
+            self._remember(place, self._start(plan), inf)
+        return self._resolved[place][0]
+
+    def _remember(self, place: tuple[str, int], upstream: Upstream, until: float) -> None:
+        if len(self._resolved) >= _MOST_NAMES and place not in self._resolved:
+            self._forget(next(iter(self._resolved)))
+        self._resolved[place] = (upstream, until)
 
     async def _resolve(self, target: Target, default_port: int | None) -> Upstream:
         endpoint = target.endpoint
@@ -122,16 +141,15 @@ class Upstreams:
         addresses = list(dict.fromkeys(Address(host=str(where[4][0]), port=port) for where in found))
         upstream = known[0] if known is not None else None
         if upstream is None or [peer.address for peer in upstream.group.peers] != addresses:
-            plan = self._table.resolved(target, default_port, addresses)
-            upstream = Upstream(self._poller, plan.new_group(self._chance), plan.key, plan.pool)
-        if len(self._resolved) >= _MOST_NAMES:
-            self._forget(next(iter(self._resolved)))
-        self._resolved[endpoint.host, port] = (upstream, now + _NAME_LIFETIME)
+            if upstream is not None:
+                upstream.pool.close()
+            upstream = self._start(self._table.resolved(target, default_port, addresses))
+        self._remember((endpoint.host, port), upstream, now + _NAME_LIFETIME)
         return upstream
 
     def _forget(self, name: tuple[str, int]) -> None:
         upstream, _ = self._resolved.pop(name)
-        upstream.pool.clear()
+        upstream.pool.close()
 
     def _all(self) -> list[Upstream]:
         return [*self._running.values(), *(upstream for upstream, _ in self._resolved.values())]
@@ -149,7 +167,7 @@ class Upstreams:
     def close(self) -> None:
         """Close every idle connection."""
         for upstream in self._all():
-            upstream.pool.clear()
+            upstream.pool.close()
 
 
 def sockaddr(address: Address) -> tuple[int, SockAddr]:
