@@ -51,6 +51,8 @@ class LogFile:
 
     Attributes:
         per_turn: Gathered lines are to be written at the end of each turn of the event loop.
+        failed: The system's number of why the last write failed; 0 after one that did not.
+        told: Somebody has been told of the failure.
 
     Raises:
         OSError: The file cannot be opened.
@@ -65,7 +67,8 @@ class LogFile:
         self._size = 0
         self._oldest = 0.0  # when the first of the gathered lines came
         self._fd = -1
-        self.failed = 0  # errno of the last write that failed, 0 after one that did not
+        self.failed = 0
+        self.told = False
         self.reopen()
 
     def reopen(self) -> None:
@@ -103,7 +106,7 @@ class LogFile:
         try:
             while data:
                 data = data[os.write(self._fd, data):]
-            self.failed = 0
+            self.failed, self.told = 0, False
         except OSError as error:
             self.failed = error.errno or 0
 
@@ -195,9 +198,12 @@ class Logs:
                 file.flush()
 
     def tick(self) -> None:
-        """Write what buffered logs have gathered for long enough."""
+        """Write what buffered logs have gathered for long enough, and tell of those that cannot be written."""
         for file in self._files.values():
             file.tick()
+            if file.failed and not file.told:
+                file.told = True
+                self.error.log("crit", f'write() to "{file.path}" failed ({file.failed}: {os.strerror(file.failed)})')
 
     def close(self) -> None:
         """Flush and close everything."""
