@@ -258,6 +258,11 @@ class Backend:
         self.requests: list[Request] = []
         self.wires: list[Wire] = []
 
+    @property
+    def open(self) -> int:
+        """How many connections are open at this end."""
+        return sum(wire.socket.fileno() != -1 for wire in self.wires)
+
     async def accept(self) -> Wire:
         """Wait for the next connection from the proxy."""
         with trio.fail_after(PATIENCE):

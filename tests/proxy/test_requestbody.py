@@ -1,0 +1,151 @@
+"""Bodies of requests: in memory, in files, and what may go wrong on the way in."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import wait_all_tasks_blocked
+
+from lbproxy.proxy.requestbody import Spool
+from tests.support.backends import reply
+from tests.support.client import octets
+from tests.support.scene import Scene, descriptors
+
+OK = reply("ok")
+PASS = "%s server { listen 80; location / { proxy_pass http://<b>; } }"
+
+
+class TestSpool:
+    """A whole body."""
+
+    @given(pieces=st.lists(st.binary(min_size=1, max_size=50), max_size=10), memory=st.integers(0, 200))
+    def test_is_read_as_it_was_written(self, pieces: list[bytes], memory: int) -> None:
+        """As often as one likes, in memory or in a file."""
+        spool = Spool(memory)
+        for piece in pieces:
+            spool.append(piece)
+        body = b"".join(pieces)
+        assert spool.size == len(body)
+        assert spool.in_memory() == (body if len(body) <= memory else None)
+        for _ in range(2):
+            reader = spool.reader()
+            read = b""
+            while not reader.complete:
+                read += reader.read_now()
+            assert read == body
+            assert reader.read_now() == b""
+        spool.close()
+
+    def test_a_large_one_takes_a_descriptor_and_gives_it_back(self) -> None:
+        """The file has no name, so that nothing is left behind even by a crash."""
+        before, names = descriptors(), set(Path(tempfile.gettempdir()).glob("lbproxy-*"))
+        spool = Spool(10)
+        spool.append(bytes(11))
+        assert descriptors() == before + 1
+        assert set(Path(tempfile.gettempdir()).glob("lbproxy-*")) <= names
+        spool.close()
+        assert descriptors() == before
+
+
+class TestVariables:
+    """What the rest of the configuration sees of a body."""
+
+    async def test_request_body(self, scene: Scene) -> None:
+        """$request_body is a body that was read into memory, $content_length its true length."""
+        b = scene.answering(OK)
+        conf = PASS % "client_body_buffer_size 10; proxy_set_header X '<$request_body> $content_length';"
+        await scene.serve(conf, b=b)
+        for request in (octets(method="POST", body=b"hello"), octets(chunks=[b"hel", b"lo"]),
+                        octets(method="POST", body=b"hello world"), octets()):
+            await scene.ask(request)
+        assert [request.get("X") for request in b.requests] == ["<hello> 5", "<hello> 5", "<> 11", "<>"]
+
+    async def test_request_length(self, scene: Scene) -> None:
+        """Head and body as they came, framing included, nothing of the next request."""
+        await scene.serve("log_format f '$request_length'; access_log <dir>/f f;" + PASS % "", b=scene.answering(OK))
+        requests = [octets(), octets(method="POST", body=b"hello"), octets(chunks=[b"hel", b"lo"]), octets()]
+        client = await scene.client()
+        await client.send(b"".join(requests))
+        for _ in requests:
+            await client.answer()
+        assert scene.log("f") == [str(len(request)) for request in requests]
+
+
+class TestTrouble:
+    """Clients that don't send what they said."""
+
+    @pytest.mark.parametrize("buffering", ["on", "off"])
+    async def test_body_timeout(self, scene: Scene, buffering: str) -> None:
+        """client_body_timeout is between two reads; then it is 408."""
+        b = scene.backend()
+        await scene.serve(PASS % f"client_body_timeout 20s; proxy_request_buffering {buffering};", b=b)
+        client = await scene.client()
+        await client.send(octets("/", "Content-Length: 100", method="POST"))
+        for _ in range(3):
+            await trio.sleep(15)
+            await client.send(b"x")
+        assert (await client.answer()).status == 408
+        assert trio.current_time() == pytest.approx(65, abs=0.5)
+        assert await client.ended()
+        assert scene.in_flight == 0
+
+    @pytest.mark.parametrize("buffering", ["on", "off"])
+    @pytest.mark.parametrize("body", [b"xyz\r\n", b"5\r\nhelloX", b"5\r\nhello\r\n-1\r\n", b"5 ; x\r\n", b"\r\n"])
+    async def test_malformed_chunks(self, scene: Scene, buffering: str, body: bytes) -> None:
+        """400, and nothing behind them is a request."""
+        b = scene.backend()
+        await scene.serve(PASS % f"proxy_request_buffering {buffering};", b=b)
+        client = await scene.client()
+        request = octets("/", "Transfer-Encoding: chunked", method="POST") + body + b"\r\n0\r\n\r\n"
+        answer = await client.ask(request + octets("/smuggled"))
+        assert (answer.status, answer.get("Connection")) == (400, "close")
+        assert await client.ended()
+        assert len(scene.log()) == 1
+        await wait_all_tasks_blocked()
+        assert scene.in_flight == 0
+
+    async def test_malformed_chunks_after_the_answer_has_begun(self, scene: Scene) -> None:
+        """An answer under way is not completed by a client's mistake, nor is its connection used again."""
+        b = scene.backend()
+        await scene.serve(PASS % "proxy_request_buffering off;", b=b)
+        client = await scene.client()
+        await client.send(octets("/", "Transfer-Encoding: chunked", method="POST") + b"5\r\nhello\r\n")
+        server = await b.accept()
+        await server.head()
+        await server.send(reply("ok"))
+        assert (await client.answer()).status == 200
+        await client.send(b"xyz\r\n" + octets("/smuggled"))
+        assert await client.ended()
+        assert await b.idle()
+
+    async def test_a_client_that_leaves_amid_a_buffered_body(self, scene: Scene) -> None:
+        """No server hears of it."""
+        b = scene.answering(OK)
+        await scene.serve(PASS % "", b=b)
+        client = await scene.client()
+        await client.send(octets("/", "Content-Length: 100", method="POST") + b"hello")
+        client.close()
+        await wait_all_tasks_blocked()
+        assert b.wires == []
+        assert '" 499 0 ' in scene.log()[0]
+
+    async def test_memory_does_not_hold_large_bodies(self, scene: Scene) -> None:
+        """Beyond client_body_buffer_size a body is in a file, which is gone when the exchange is."""
+        b = scene.backend()
+        await scene.serve(PASS % "client_body_buffer_size 1k;", b=b)
+        client = await scene.client()
+        await wait_all_tasks_blocked()
+        before = descriptors()
+        await client.send(octets(method="POST", body=bytes(100000)))
+        server = await b.accept()
+        assert descriptors() == before + 3  # the file, and both ends of the connection to the server
+        await server.request()
+        await server.send(OK)
+        await client.answer()
+        await wait_all_tasks_blocked()
+        assert descriptors() == before + 2
