@@ -37,6 +37,7 @@ _READ_EDGES = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOL
 _WRITE_EDGES = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 _HANGUPS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _MOST_EVENTS = 256
+_MOST_ROUNDS = 8  # looks at the epoll before trio gets its turn: its way round costs three system calls, a look one
 MOST_READY_CALLS = 32  # calls in a row that found their socket ready before the others get a turn
 
 
@@ -82,7 +83,9 @@ class Poller:
                     await trio.lowlevel.checkpoint()
                 else:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
-                self._dispatch()
+                for _ in range(_MOST_ROUNDS):
+                    if not self._dispatch():
+                        break
 
     def end_fibres(self) -> None:
         """End the fibres that are left, where they wait; `run` has ended before."""
@@ -94,18 +97,21 @@ class Poller:
         """Close the epoll."""
         self._epoll.close()
 
-    def _dispatch(self) -> None:
+    def _dispatch(self) -> bool:
+        """Deal with what has happened; False when that was nothing."""
         channels = self._channels
         self.now = self.clock()
         self._kicked = True  # what is woken from here on runs below
         for fibre in self._yielding:
             self._ready.append((fibre, None))
         self._yielding.clear()
-        for fd, events in self._epoll.poll(0, _MOST_EVENTS):
+        happened = self._epoll.poll(0, _MOST_EVENTS)
+        for fd, events in happened:
             channel = channels.get(fd)
             if channel is not None:  # else closed by one that was woken before it
                 channel.on_edge(events)
         self._run_ready()
+        return bool(happened)
 
     # fibres
 
