@@ -18,7 +18,7 @@ from lbproxy.config.values import duration, size, split_parameter
 from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
-from lbproxy.http.variables import OfHead, VariableTable
+from lbproxy.http.variables import Getter, OfHead, VariableTable
 from lbproxy.wire.heads import RequestHead
 
 V = TypeVar("V")
@@ -223,21 +223,29 @@ def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
     Raises:
         InvalidValue: An unknown variable.
     """
-    layout = b"".join(template.layout for template in log_format.strings) + b"\n"
-    getters = tuple(getter for template in log_format.strings for getter in template.getters(table))
     missing, harmless, escape = ESCAPINGS[log_format.escape]
-    names = [part for template in log_format.strings for part in template.parts if not isinstance(part, bytes)]
-    makers = [getter.make if isinstance(getter, OfHead) else None for getter in getters]
-    moving = tuple(
-        (index, get, name in _HARMLESS)
-        for index, (name, get) in enumerate(zip(names, getters, strict=True))
-        if not isinstance(get, OfHead)
-    )
+    pieces: list[bytes | OfHead] = []  # of the line; b"" where one is still to come
+    moving: list[tuple[int, Getter, bool]] = []  # what comes there, and whether it is harmless
+    for template in log_format.strings:
+        getters = iter(template.getters(table))
+        for part in template.parts:
+            if isinstance(part, bytes):
+                pieces.append(part)
+                continue
+            getter = next(getters)
+            if isinstance(getter, OfHead):
+                pieces.append(getter)
+            else:
+                moving.append((len(pieces), getter, part in _HARMLESS))
+                pieces.append(b"")
+    pieces.append(b"\n")
 
     def of_head(head: RequestHead) -> list[bytes]:
-        """Return the values that the request's fields alone decide, with room for the others."""
-        values = [b"" if make is None else make(head) for make in makers]
-        return [missing if value is None else escape(value) for value in values]
+        """Return the pieces as far as the configuration and the request's fields decide them."""
+        return [piece if isinstance(piece, bytes) else shown(piece.make(head)) for piece in pieces]
+
+    def shown(value: bytes | None) -> bytes:
+        return missing if value is None else escape(value)
 
     def line(ex: Exchange) -> bytes:
         values = ex.head.derive(of_head).copy()
@@ -248,7 +256,7 @@ def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
             elif not is_harmless and value.translate(None, harmless):
                 value = escape(value)
             values[index] = value
-        return layout % tuple(values)
+        return b"".join(values)
 
     return line
 
