@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,6 +240,27 @@ def test_thousands_of_locations_share_what_they_inherit() -> None:
     assert len({route.action.upstream for route in routes if route.action}) == 1
     assert routes[0].client is routes[-1].client
     assert isinstance(routes[0].client, ClientSettings)
+
+
+def test_names_need_not_be_utf8() -> None:
+    """Octets of another encoding, which reach us as surrogates, come out of every value as they were."""
+    plan = load_text("""
+        upstream b\udcfc { hash $uri consistent; server unix:/opt/\udcfc.sock; }
+        server {
+            listen 8080; server_name \udcfc.test; charset_types text/x-\udcfc; charset utf-8;
+            location / { uwsgi_pass b\udcfc; }
+            location /own { default_type text/x-\udcfc; return 200 $server_name; }
+        }
+    """)
+    group = plan.upstreams.plans["b\udcfc"].new_group(random.Random(1))
+    assert group.name == b"b\xfc"
+    assert group.peers[0].name == b"unix:/opt/\xfc.sock"
+    ex = arrive(plan, request(b"/own"))
+    script = plan.routes[ex.location].script
+    assert script is not None
+    answer = script(ex)
+    assert answer is not None
+    assert (answer.body, answer.content_type) == (b"\xfc.test", b"text/x-\xfc")
 
 
 PIECES = [

@@ -17,6 +17,7 @@ from lbproxy.balance.peer import Balancer, Chance, Outcome, Peer, Selection
 from lbproxy.balance.settings import BalanceSettings
 from lbproxy.balance.tier import Tier
 from lbproxy.config.model import UpstreamConf
+from lbproxy.config.octets import octets
 from lbproxy.errors import NoLivePeers
 
 _FAILED, _ABANDONED = Outcome.FAILED, Outcome.ABANDONED  # looked up for every request: a global costs less
@@ -43,7 +44,7 @@ class PeerGroup:
         method, settings = method_of(conf), conf.settings(BalanceSettings)
         servers = sorted(conf.servers, key=lambda server: server.backup)
         places = [(server, address) for server in servers for address in server.addresses]
-        self.name = conf.name.encode()
+        self.name = octets(conf.name)
         self.peers = tuple(Peer(server, address, index) for index, (server, address) in enumerate(places))
         self.tries = sum(not peer.down for peer in self.peers)
         self._primaries = Tier([peer for peer in self.peers if not peer.server.backup])

@@ -26,6 +26,7 @@ from lbproxy.balance.method import (
 from lbproxy.balance.peer import Peer, Selection
 from lbproxy.balance.round_robin import smooth_pick
 from lbproxy.balance.tier import Tier
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 
 _POINTS = 160  # per unit of weight
@@ -98,11 +99,11 @@ def point_seed(name: str) -> int:
         name: The address as the `server` line has it: ``unix:/path``, ``host`` or ``host:port``.
     """
     if name[:5].lower() == "unix:":
-        return crc32(name[5:].encode() + b"\0")
+        return crc32(octets(name[5:]) + b"\0")
     host, colon, port = name.rpartition(":")
     if colon and port.strip("0123456789") == "":
-        return crc32(host.encode() + b"\0" + port.encode())
-    return crc32(name.encode() + b"\0")
+        return crc32(octets(host) + b"\0" + port.encode())
+    return crc32(octets(name) + b"\0")
 
 
 class _Place:

@@ -12,6 +12,7 @@ import enum
 from typing import ClassVar, Protocol
 
 from lbproxy.config.model import Address, UpstreamServer
+from lbproxy.config.octets import octets
 
 
 class Outcome(enum.Enum):
@@ -33,7 +34,7 @@ class Peer:
 
     def __init__(self, server: UpstreamServer, address: Address, index: int) -> None:
         self.server, self.address, self.index = server, address, index
-        self.name = str(address).encode()
+        self.name = octets(str(address))
         self.weight, self.down = server.weight, server.down
         self.max_fails, self.fail_timeout = server.max_fails, server.fail_timeout
         self.max_conns = server.max_conns

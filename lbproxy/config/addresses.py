@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from lbproxy.config.model import Address
+from lbproxy.config.octets import octets
 
 Resolver = Callable[[str, int], Sequence[Address]]
 """``(name, port) -> addresses``; raises LookupError when the name has none."""
@@ -72,7 +73,7 @@ def parse_endpoint(text: str, lowest_port: int = 1) -> Endpoint:
 def _unix_path(path: str) -> str:
     if not path:
         raise ValueError("no path in the unix domain socket")
-    if len(path.encode("utf-8", "surrogateescape")) > UNIX_PATH_LIMIT:
+    if len(octets(path)) > UNIX_PATH_LIMIT:
         raise ValueError("too long path in the unix domain socket")
     return path
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument
 from lbproxy.errors import InvalidValue
 
@@ -81,8 +82,7 @@ def compile_regex(arg: Argument, pattern: str | None = None, *, nocase: bool = F
         InvalidValue: It is not a regular expression, or one that only PCRE knows.
     """
     text = arg.text if pattern is None else pattern
-    octets = to_python(text).encode("utf-8", "surrogateescape")
     try:
-        return re.compile(octets, re.IGNORECASE if nocase else 0)
+        return re.compile(octets(to_python(text)), re.IGNORECASE if nocase else 0)
     except re.error as error:
         raise InvalidValue(f'regex "{text}" is invalid: {error.msg}', arg.position) from None

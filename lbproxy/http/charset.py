@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_args
 from lbproxy.errors import InvalidValue
@@ -48,7 +49,7 @@ def compile_charset(settings: CharsetSettings) -> Callable[[bytes], bytes] | Non
     """Return what names the charset in a field block; None if there is none to name."""
     if not settings.charset:
         return None
-    types = frozenset(text.encode() for text in settings.types)
+    types = frozenset(map(octets, settings.types))
     everywhere = b"*" in types
     suffix = b"; charset=" + settings.charset.encode()
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lbproxy.config.model import Address, Config, Location, MatchKind, ServerName, VirtualServer
+from lbproxy.config.octets import octets
 from lbproxy.wire import uri
 
 
@@ -73,11 +74,6 @@ class Router:
     def named(self, server: VirtualServer, name: str) -> Location:
         """Return the location called *name* (with its ``@``); raises KeyError when there is none."""
         return self._named[server][name]
-
-
-def octets(text: str) -> bytes:
-    """Return configuration text as the octets that stood in the file."""
-    return text.encode("utf-8", "surrogateescape")
 
 
 class ServerNames:

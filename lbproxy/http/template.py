@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lbproxy.config.octets import octets, text_of
 from lbproxy.config.parser import Argument
 from lbproxy.errors import InvalidValue, Position
 from lbproxy.http.exchange import Exchange
@@ -107,12 +108,12 @@ class Template(NamedTuple):
 def _literal(parts: list[Part], text: str) -> None:
     """Append *text* to *parts* as octets, if there is any."""
     if text:
-        parts.append(text.encode("utf-8", "surrogateescape"))
+        parts.append(octets(text))
 
 
 def _spell(part: Part) -> str:
     if isinstance(part, bytes):
-        return part.decode("utf-8", "surrogateescape")
+        return text_of(part)
     return f"${part}" if isinstance(part, int) else f"${{{part}}}"
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
 
+from lbproxy.config.octets import octets
 from lbproxy.http.exchange import Attempt, Exchange
 from lbproxy.wire import uri
 from lbproxy.wire.heads import Head, RequestHead
@@ -177,7 +178,7 @@ def _request_port(ex: Exchange) -> bytes:
 def server_name(ex: Exchange) -> bytes:
     """Return the first name of the server, without the dot of ``.name``, with the ``~`` of an expression (nginx)."""
     name = ex.server.names[0].text
-    return (name.removeprefix(".")).encode()
+    return octets(name.removeprefix("."))
 
 
 def _remote_port(ex: Exchange) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_args, setting_list
 from lbproxy.config.values import Misfit, duration, flag, number, size
@@ -84,7 +85,7 @@ def _positive_size(arg: Argument) -> int:
 
 def field_name(arg: Argument) -> bytes:
     """Return the name of a field, as written; raises `Misfit` if it can't be one (RFC 9110 section 5.1)."""
-    name = arg.text.encode("utf-8", "surrogateescape")
+    name = octets(arg.text)
     if not TOKEN.fullmatch(name):
         raise Misfit('invalid header name "{value}" in "{directive}" directive', arg)
     return name

@@ -16,12 +16,12 @@ from operator import attrgetter
 from typing import ClassVar, NamedTuple
 
 from lbproxy.config.model import Location, MatchKind
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import choice
 from lbproxy.errors import InvalidValue, MalformedMessage
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.router import octets
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.forwarding import (

@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.regex import compile_regex
 from lbproxy.config.values import Misfit
 from lbproxy.errors import InvalidValue, Position
 from lbproxy.http.absolute import absolute_url
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.router import octets
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.target import Target

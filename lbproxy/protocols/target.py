@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lbproxy.config.addresses import Endpoint, parse_endpoint
+from lbproxy.config.octets import octets, text_of
 from lbproxy.config.parser import Argument
 from lbproxy.errors import InvalidValue, MalformedMessage, Position
 from lbproxy.http.exchange import Exchange
@@ -65,7 +66,7 @@ class Target:
         """Set *host_field* as ngx_http_proxy_set_vars does."""
         host = _PORT.sub("", self.authority) if self.endpoint.port == 80 else self.authority
         shown = "localhost" if self.endpoint.path else host
-        object.__setattr__(self, "host_field", shown.encode("utf-8", "surrogateescape"))
+        object.__setattr__(self, "host_field", octets(shown))
 
 
 class Pass(NamedTuple):
@@ -99,7 +100,7 @@ class Pass(NamedTuple):
 
         def target_of(ex: Exchange) -> Target:
             try:
-                return parse(value_of(ex).decode("utf-8", "surrogateescape"))
+                return parse(text_of(value_of(ex)))
             except InvalidTargetError as error:
                 raise MalformedMessage(str(error), status=500) from error
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from lbproxy.config.model import Location
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import Misfit, number_between
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.router import octets
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, compile_hiding

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lbproxy.config.octets import text_of
 from lbproxy.http import rewrite
 from lbproxy.http.absolute import absolute_url
 from lbproxy.http.exchange import Exchange
@@ -87,7 +88,7 @@ class Dispatcher:
             ex.attempts = []
         if place.startswith(b"@"):
             try:
-                location = self._router.named(ex.server, place.decode("utf-8", "surrogateescape"))
+                location = self._router.named(ex.server, text_of(place))
             except KeyError:
                 conn.log("error", f'could not find named location "{printable(place)}"')
                 return 500

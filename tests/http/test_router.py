@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lbproxy.config.model import Address, Config, Location, MatchKind, VirtualServer
-from lbproxy.http.router import Found, Router, octets
+from lbproxy.config.octets import octets
+from lbproxy.http.router import Found, Router
 from tests.support.exchanges import LISTEN, location, virtual_server
 
 EXACT, PREFIX, FINAL = MatchKind.EXACT, MatchKind.PREFIX, MatchKind.PREFIX_FINAL
