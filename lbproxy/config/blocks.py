@@ -131,7 +131,7 @@ def _upstreams(reader: BlockReader, http: Contents, environment: Environment) ->
         first = found.setdefault(conf.name.lower(), conf)
         if first is not conf:
             with reader.catching():
-                hint = f"the first one is in line {first.position.line} of {first.position.source.name}"
+                hint = f"the first one is in {first.position}"
                 raise WrongContext(f'duplicate upstream "{conf.name}"', block.position, hint)
     return found
 

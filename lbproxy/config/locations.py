@@ -119,6 +119,6 @@ def _without_duplicates(reader: BlockReader, locations: Sequence[Location]) -> t
             reader.warn(f"{message}, ignored", location.position)
             continue
         with reader.catching():
-            hint = f"the first one is in line {first.position.line} of {first.position.source.name}"
+            hint = f"the first one is in {first.position}"
             raise WrongContext(message, location.position, hint)
     return tuple(kept)

@@ -97,13 +97,13 @@ def _join(sockets: dict[Address, _Socket], address: Address, draft: Draft, liste
     socket.servers.append(draft)
     if listen.configures:
         if socket.configured is not None:
-            hint = f"the first are in {socket.configured.source.name}:{socket.configured.line}"
+            hint = f"the first are in {socket.configured}"
             raise WrongContext(f"duplicate listen options for {address}", listen.position, hint)
         socket.configured = listen.position
         socket.options = listen.options
     if listen.default:
         if socket.default is not None:
-            hint = f"the first one is in line {socket.default.position.line}"
+            hint = f"the first one is in {socket.default.position}"
             raise WrongContext(f"a duplicate default server for {address}", listen.position, hint)
         socket.default = draft
 

@@ -51,8 +51,7 @@ def _method(reader: BlockReader, contents: Contents) -> Directive | None:
     first, *others = contents.methods
     for other in others:
         with reader.catching():
-            place = first.position
-            hint = f'"{first.name}" in {place.source.name}:{place.line} has chosen already'
+            hint = f'"{first.name}" in {first.position} has chosen already'
             raise WrongContext("load balancing method redefined", other.position, hint)
     return first
 

@@ -100,7 +100,7 @@ class AccessLog(NamedTuple):
         format: The name of the `LogFormat`.
         position: Of the format's name, or of the directive; None for the log nobody asked for.
         condition: Log only if its value is neither empty nor "0".
-        buffer: Octets to gather before writing; 0: every line at once.
+        buffer: Octets to gather before writing; 0: as many as one turn of the event loop brings.
         flush: Seconds after which gathered lines are written; 0.0: when the buffer is full.
     """
 
@@ -213,7 +213,7 @@ def formats_by_name(formats: Iterable[LogFormat]) -> Mapping[str, LogFormat]:
 
 
 def _first_place(log_format: LogFormat) -> str:
-    return "it is built in" if log_format is COMBINED else f"the first is in {log_format.position}"
+    return "it is built in" if log_format is COMBINED else f"the first one is in {log_format.position}"
 
 
 def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
@@ -306,7 +306,7 @@ class LogCompiler:
         first = self._logs.setdefault(log.path, log)
         if (first.buffer, first.flush) != (log.buffer, log.flush):
             message = f'access_log "{log.path}" already defined with conflicting parameters'
-            raise InvalidValue(message, position, f"the first is in {first.position}")
+            raise InvalidValue(message, position, f"the first one is in {first.position}")
         if log.format not in self._lines:
             self._lines[log.format] = compile_format(self._formats[log.format], self._table)
         return self._lines[log.format]

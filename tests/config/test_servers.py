@@ -77,11 +77,11 @@ def test_a_url_as_a_name_deserves_a_warning() -> None:
         ("server { listen 80; listen *:80; }", ["a duplicate listen 0.0.0.0:80 in site.conf:1:21"]),
         (
             "server { listen 80 default_server; }\nserver { listen 80 default_server; }",
-            ["a duplicate default server for 0.0.0.0:80 in site.conf:2:10 (the first one is in line 1)"],
+            ["a duplicate default server for 0.0.0.0:80 in site.conf:2:10 (the first one is in site.conf:1:1)"],
         ),
         (
             "server { listen 80 backlog=5; }\nserver { listen 80 reuseport; }",
-            ["duplicate listen options for 0.0.0.0:80 in site.conf:2:10 (the first are in site.conf:1)"],
+            ["duplicate listen options for 0.0.0.0:80 in site.conf:2:10 (the first are in site.conf:1:10)"],
         ),
         (
             "server { listen x:y; server_name *x ok ~(; }",

@@ -77,7 +77,7 @@ def test_mistakes(text: str, expected: str) -> None:
 def test_two_methods_name_both_lines() -> None:
     """The second is marked, the first is named."""
     (found,) = mistakes("upstream b {\n ip_hash;\n server localhost;\n least_conn;\n}")
-    assert found == 'load balancing method redefined in site.conf:4:2 ("ip_hash" in site.conf:2 has chosen already)'
+    assert found == 'load balancing method redefined in site.conf:4:2 ("ip_hash" in site.conf:2:2 has chosen already)'
 
 
 def test_a_parameter_written_wrong_gets_a_guess() -> None:
@@ -90,4 +90,4 @@ def test_a_parameter_written_wrong_gets_a_guess() -> None:
 def test_the_same_upstream_twice() -> None:
     """Whatever the case of letters."""
     (found,) = mistakes("upstream b { server localhost; }\nupstream B { server localhost; }")
-    assert found == 'duplicate upstream "B" in site.conf:2:1 (the first one is in line 1 of site.conf)'
+    assert found == 'duplicate upstream "B" in site.conf:2:1 (the first one is in site.conf:1:1)'
