@@ -14,7 +14,7 @@ Every exception lbproxy raises on purpose.
     * `ClientGone`: the client went away before its answer was complete
 
 Codecs and streams do not know sides; the client boundary (proxy/connection) and the upstream boundary
-(proxy/forward) add them.
+(proxy/inquiry for the request and the head of the answer, proxy/relay for its body) add them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ from typing import ClassVar, NamedTuple
 
 class LbproxyError(Exception):
     """The root of the tree."""
+
+
+def describe(error: OSError) -> str:
+    """Return ``(111: Connection refused)``, as nginx prints a system error."""
+    return f"({error.errno or 0}: {error.strerror or error})"
 
 
 class Source(NamedTuple):

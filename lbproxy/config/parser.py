@@ -13,7 +13,15 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lbproxy.config.lexer import Kind, Token, Unbalanced, tokens
-from lbproxy.errors import ConfigError, ConfigErrors, ConfigSyntaxError, InvalidValue, Position, Source
+from lbproxy.errors import (
+    ConfigError,
+    ConfigErrors,
+    ConfigSyntaxError,
+    InvalidValue,
+    Position,
+    Source,
+    describe,
+)
 
 Includer = Callable[[str, Source], Sequence[Source]]
 """``(pattern, including source) -> sources``, in order; raises OSError or LookupError when there is none."""
@@ -79,7 +87,7 @@ class Reading:
         try:
             sources = self.include(pattern.text, pattern.position.source)
         except OSError as error:
-            reason = f'open() "{error.filename or pattern.text}" failed ({error.errno}: {error.strerror})'
+            reason = f'open() "{error.filename or pattern.text}" failed {describe(error)}'
             self.errors.append(InvalidValue(reason, pattern.position))
             return []
         except LookupError as error:

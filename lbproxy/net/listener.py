@@ -12,8 +12,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from lbproxy.errors import describe
 from lbproxy.net.readiness import Channel, Poller
-from lbproxy.net.stream import Stream, describe
+from lbproxy.net.stream import Stream
 
 _BATCH = 64  # connections accepted before those already accepted get their turn
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}

@@ -14,19 +14,13 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 
-from lbproxy.errors import StreamClosed, StreamTimeout
+from lbproxy.errors import StreamClosed, StreamTimeout, describe
 from lbproxy.net.readiness import MOST_READY_CALLS, Channel, Poller
 
 RECV_SIZE = 65536
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
 
 SockAddr = str | tuple[str, int]
-
-
-def describe(error: OSError) -> str:
-    """Return "(111: Connection refused)", as nginx prints a system error."""
-    number = error.errno or 0
-    return f"({number}: {os.strerror(number)})"
 
 
 def _closed(call: str, error: OSError) -> StreamClosed:

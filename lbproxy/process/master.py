@@ -18,6 +18,7 @@ from signal import SIGCHLD, SIGUSR1, Signals
 from typing import Protocol
 
 from lbproxy.config.model import Address, Listener
+from lbproxy.errors import describe
 from lbproxy.process import notify, supervise
 from lbproxy.process.children import Children, Line, Word, be_called
 from lbproxy.process.options import reasons
@@ -210,7 +211,7 @@ class Master:
         try:
             pid = self._children.start(number, lambda line: self._work(cycle, slot, line))
         except OSError as error:
-            self._log("alert", f"fork() failed ({error.errno}: {error.strerror})")
+            self._log("alert", f"fork() failed {describe(error)}")
             self._happened(supervise.Exited(number))
         else:
             self._log("notice", f"start worker process {pid}")
@@ -274,7 +275,7 @@ class Master:
         try:
             pid_file.publish()
         except OSError as error:
-            self._log("alert", f'rename() to "{pid_file.path}" failed ({error.errno}: {error.strerror})')
+            self._log("alert", f'rename() to "{pid_file.path}" failed {describe(error)}')
         if self._pid_file is not None:
             self._pid_file.remove()
         self._pid_file = pid_file

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lbproxy.config import forms
-from lbproxy.errors import ConfigError, ConfigErrors, LbproxyError, Source
+from lbproxy.errors import ConfigError, ConfigErrors, LbproxyError, Source, describe
 from lbproxy.process.configfile import FileIncluder, read_source
 
 DEFAULT_PID = "lbproxy.pid"
@@ -75,7 +75,7 @@ def reasons(error: Exception) -> list[str]:
         case LbproxyError():
             return str(error).splitlines()
         case OSError(filename=str(filename)):
-            return [f'open() "{filename}" failed ({error.errno}: {error.strerror})']
+            return [f'open() "{filename}" failed {describe(error)}']
         case _:
             import traceback  # noqa: PLC0415 - for a bug only; -s is to be quick
 

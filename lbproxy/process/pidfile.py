@@ -11,7 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from lbproxy.errors import LbproxyError
+from lbproxy.errors import LbproxyError, describe
 
 
 class PidFileError(LbproxyError):
@@ -40,7 +40,7 @@ class PidFile:
         try:
             self._fd = os.open(self._draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise PidFileError(f'open() "{path}" failed ({error.errno}: {error.strerror})') from error
+            raise PidFileError(f'open() "{path}" failed {describe(error)}') from error
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def publish(self) -> None:
@@ -79,7 +79,7 @@ def read_pid(path: Path) -> int:
     try:
         text = path.read_text()
     except OSError as error:
-        raise PidFileError(f'open() "{path}" failed ({error.errno}: {error.strerror})') from error
+        raise PidFileError(f'open() "{path}" failed {describe(error)}') from error
     pid = text.strip()
     if not (pid.isascii() and pid.isdigit() and int(pid) > 1):
         raise PidFileError(f'invalid PID number "{pid}" in "{path}"')

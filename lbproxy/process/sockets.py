@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbproxy.config.model import Address, Listener
-from lbproxy.errors import LbproxyError
+from lbproxy.errors import LbproxyError, describe
 from lbproxy.process.holders import holder
 
 _UNIX_MODE = 0o666  # as nginx: any user may connect, the directory decides who gets that far
@@ -202,7 +202,7 @@ def _is_stale(path: str) -> bool:
 
 
 def _reason(address: Address, error: OSError) -> str:
-    text = f"bind() to {address} failed ({error.errno}: {error.strerror})"
+    text = f"bind() to {address} failed {describe(error)}"
     if error.errno == errno.EADDRINUSE:
         who = holder(address)
         return f"{text}, {who} holds it" if who else text

@@ -14,8 +14,10 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
-_RANK = {name: rank for rank, name in enumerate(LEVELS)}
+from lbproxy.config.core import LEVELS
+from lbproxy.errors import describe
+
+_RANK = {name: rank for rank, name in enumerate(reversed(LEVELS))}
 _TURN_BUFFER = 65536  # octets: written earlier when a turn of the event loop brings more
 _STANDARD = {"stderr": 2, "stdout": 1, "/dev/stderr": 2, "/dev/stdout": 1}
 
@@ -189,7 +191,7 @@ class Logs:
             try:
                 file.reopen()
             except OSError as error:
-                self.error.log("emerg", f'open() "{file.path}" failed ({error.errno}: {error.strerror})')
+                self.error.log("emerg", f'open() "{file.path}" failed {describe(error)}')
 
     def end_turn(self) -> None:
         """Write what this turn of the event loop has brought."""

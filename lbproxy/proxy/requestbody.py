@@ -10,8 +10,7 @@ from __future__ import annotations
 import tempfile
 from typing import IO, TYPE_CHECKING
 
-from lbproxy.errors import MalformedMessage, StreamClosed, StreamTimeout
-from lbproxy.net.stream import describe
+from lbproxy.errors import MalformedMessage, StreamClosed, StreamTimeout, describe
 from lbproxy.wire.body import decoder_for
 
 if TYPE_CHECKING:

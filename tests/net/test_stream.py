@@ -16,7 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lbproxy.errors import StreamClosed, StreamTimeout
 from lbproxy.net.readiness import MOST_READY_CALLS, Poller
-from lbproxy.net.stream import RECV_SIZE, Stream, connect, describe
+from lbproxy.net.stream import RECV_SIZE, Stream, connect
 
 
 def exhaust(stream: Stream) -> int:
@@ -307,8 +307,3 @@ class TestConnect:
         """Leaves nothing behind."""
         with trio.move_on_after(0):
             await connect(poller, socket.AF_INET, hanging, 60)
-
-
-def test_system_errors_read_as_in_nginx() -> None:
-    """Number and text."""
-    assert describe(OSError(errno.ECONNREFUSED, "whatever")) == "(111: Connection refused)"

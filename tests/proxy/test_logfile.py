@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from lbproxy.config.core import LEVELS
 from lbproxy.proxy import logfile
 from lbproxy.proxy.logfile import ErrorLog, LogFile, Logs, Sink, printable
 from tests.support.client import octets
@@ -162,7 +163,7 @@ class TestErrorLog:
         """Each file takes its level and what is graver."""
         files = {level: LogFile(Sink(str(tmp_path / level))) for level in ("debug", "warn", "emerg")}
         log = ErrorLog([(file, level) for level, file in files.items()])
-        for level in logfile.LEVELS:
+        for level in LEVELS:
             log.log(level, "x")
         counts = {level: (tmp_path / level).read_text().count("\n") for level in files}
         assert counts == {"debug": 8, "warn": 5, "emerg": 1}
