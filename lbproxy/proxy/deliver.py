@@ -32,14 +32,9 @@ class Answer(NamedTuple):
     pooled: Pooled
 
 
-async def deliver(
-    conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt, ahead: int
-) -> tuple[bool, Unsent]:
+async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt) -> tuple[bool, Unsent]:
     """
     Send *answer* to the client, until the server has said all of it.
-
-    Args:
-        ahead: Octets to read ahead of a slow client.
 
     Returns:
         Whether the server's connection came to a clean end and may serve another request; what the client has
@@ -64,7 +59,7 @@ async def deliver(
         unsent: Unsent = b"" if sent == len(octets) else memoryview(octets)[sent:]
         surplus = False
     else:
-        relay = _new_relay(conn, inquiry, answer, in_chunks if chunked else as_it_is, ahead)
+        relay = _new_relay(conn, inquiry, answer, in_chunks if chunked else as_it_is)
         received = pooled.stream.bytes_in
         try:
             if inquiry.body_sent:
@@ -130,20 +125,16 @@ def _with_own(conn: Connection, protocol: UpstreamProtocol, head: ResponseHead, 
     return fields
 
 
-def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Framer, ahead: int) -> Relay:
+def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Framer) -> Relay:
     """Return the relay for a body of which not all came with its head."""
     head, settings = answer.head, inquiry.protocol.settings
-    if b"x-accel-buffering" not in settings.ignore_headers:
-        said = (head.get(b"x-accel-buffering") or b"").lower()
-        if said in (b"yes", b"no"):  # the server knows better than the configuration (UP:process_buffering)
-            count, size = settings.buffers
-            ahead = count * size if said == b"yes" else 0
+    count, size = settings.buffers
     return Relay(
         answer.pooled.stream,
         conn.stream,
         decoder_for(head.framing),
         framer,
-        ahead=ahead,
+        ahead=count * size if inquiry.is_buffered(head) else 0,
         read_timeout=settings.read_timeout,
         send_timeout=conn.settings.send_timeout,
         half_closed=inquiry.half_closed,

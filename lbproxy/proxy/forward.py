@@ -146,7 +146,8 @@ class Forwarding:
             return (None if again else error.status), self._of.retry.outcome(error.condition, again=again)
         head = answer.head
         attempt.status = head.status
-        attempt.header_time = self._poller.now - attempt.started
+        if attempt.header_time is None:
+            attempt.header_time = self._poller.now - attempt.started
         ex.response = head
         if head.status == 400 and self._of.protocol.name == "uwsgi":
             self._log_misunderstanding(peer, head)
@@ -158,10 +159,8 @@ class Forwarding:
             answer.pooled.stream.close()
             return head.status, Outcome.OK
         self._upstream.group.answered(peer, attempt.header_time, attempt.started + attempt.header_time)
-        count, size = settings.buffers
         try:
-            ahead = count * size if settings.buffering else 0
-            reusable, self._unsent = await deliver(self._conn, self._inquiry, answer, attempt, ahead)
+            reusable, self._unsent = await deliver(self._conn, self._inquiry, answer, attempt)
             ex.completed = not self._unsent
             if reusable:
                 answer.pooled.requests += 1

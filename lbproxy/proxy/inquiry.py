@@ -50,6 +50,7 @@ _WHILE = {
     "connect": "while connecting to upstream",
     "send": "while sending request to upstream",
     "head": "while reading response header from upstream",
+    "body": "while reading upstream",
 }
 
 T = TypeVar("T")
@@ -119,6 +120,9 @@ class Inquiry:
         """
         Send the request and read the final head of the answer.
 
+        Of a buffered body whose length is known the first octets are waited for as well: head and body leave in one
+        write then, and a server that fails before it has sent any of its body can still be replaced by another.
+
         Returns:
             The head, and the octets that came behind it.
 
@@ -136,7 +140,12 @@ class Inquiry:
                 await self._send(stream, watching=True)
             phase = "head"
             if self.body_sent:
-                return await self._read_head(stream)
+                head, rest = await self._read_head(stream)
+                attempt.header_time = stream.poller.now - attempt.started
+                if not rest and head.framing > 0 and self.is_buffered(head):
+                    phase = "body"
+                    rest = await self._read_on(stream)
+                return head, rest
             return await stream.poller.as_task(self.while_sending, stream, partial(self._read_head, stream))
         except StreamError as error:
             silent = stream.bytes_in == received_before
@@ -267,9 +276,7 @@ class Inquiry:
         method = self.exchange.method if self.protocol.method is None else self.protocol.method(self.exchange)
         buf, searched, interim = b"", 0, 0
         while True:
-            data = await stream.recv(self._settings.read_timeout)
-            if not data:
-                raise StreamClosed("upstream prematurely closed connection")
+            data = await self._read_on(stream)
             buf = buf + data if buf else data
             head = self._parse(buf, method, searched)
             while head is not None and head.status < 200 and head.status != 101:
@@ -284,6 +291,21 @@ class Inquiry:
             if head.status == 101 and self.exchange.head.upgrade is None:
                 raise self._invalid("switched protocols without being asked")
             return head, buf[head.size:]
+
+    async def _read_on(self, stream: Stream) -> bytes:
+        data = await stream.recv(self._settings.read_timeout)
+        if not data:
+            raise StreamClosed("upstream prematurely closed connection")
+        return data
+
+    def is_buffered(self, head: ResponseHead) -> bool:
+        """Whether the answer may be held back and read ahead; the server may decide (UP:process_buffering)."""
+        settings = self._settings
+        if b"x-accel-buffering" not in settings.ignore_headers:
+            said = (head.get(b"x-accel-buffering") or b"").lower()
+            if said in (b"yes", b"no"):
+                return said == b"yes"
+        return settings.buffering
 
     def _parse(self, buf: bytes, method: bytes, searched: int) -> ResponseHead | None:
         try:

@@ -31,14 +31,39 @@ async def answering(scene: Scene, head: bytes, more: str = "", version: str = "1
 
 
 class TestAtOnce:
-    """Nothing is held back in the hope of more."""
+    """Nothing is held back in the hope of more, but a head whose body is sure to come."""
 
-    @pytest.mark.parametrize("head", [LENGTH, CHUNKED, CLOSE])
-    @pytest.mark.parametrize("more", ["", "proxy_buffering off;"])
+    @pytest.mark.parametrize(
+        ("head", "more"),
+        [(CHUNKED, ""), (CLOSE, ""), *((head, "proxy_buffering off;") for head in (LENGTH, CHUNKED, CLOSE))],
+    )
     async def test_the_head_comes_first(self, scene: Scene, head: bytes, more: str) -> None:
         """A server that thinks about its body has its head delivered meanwhile."""
         client, _ = await answering(scene, head, more)
         assert (await client.arrived()).startswith(b"HTTP/1.1 200 OK\r\n")
+
+    async def test_a_head_waits_for_its_body_of_known_length(self, scene: Scene) -> None:
+        """Head and first piece of a buffered body leave together."""
+        client, server = await answering(scene, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        assert await client.arrived() == b""
+        await server.send(b"hello")
+        assert (await client.arrived()).endswith(b"\r\n\r\nhello")
+
+    async def test_a_server_that_fails_before_its_body_is_replaced(self, scene: Scene) -> None:
+        """The client has been told nothing yet, so another server may answer."""
+        a, b = scene.backend(), scene.backend()
+        upstream = "upstream u { server <a>; server <b>; } server { listen 80; location / { proxy_pass http://u; } }"
+        await scene.serve(upstream, a=a, b=b)
+        client = await scene.client()
+        await client.send(octets())
+        first = await a.accept()
+        await first.request()
+        await first.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        first.close()
+        second = await b.accept()
+        await second.request()
+        await second.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        assert (await client.answer()).body == b"hello"
 
     async def test_server_sent_events(self, scene: Scene) -> None:
         """Each event arrives when it was sent, buffering or not."""
