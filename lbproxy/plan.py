@@ -34,7 +34,7 @@ from lbproxy.protocols.http import HttpProtocol, ProxySettings
 from lbproxy.protocols.target import Pass
 from lbproxy.protocols.upstreams import UpstreamPlan, UpstreamTable, compile_upstream_plan
 from lbproxy.protocols.uwsgi import UwsgiProtocol, UwsgiSettings
-from lbproxy.wire.http1 import HeadLimits
+from lbproxy.wire.heads import HeadLimits
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from lbproxy.config.model import Address
 from lbproxy.config.settings import Context, rows
 from lbproxy.errors import ConfigErrors
 from lbproxy.plan import GRAMMAR, PROTOCOLS, compile_plan
-from lbproxy.wire.http1 import HeadLimits
+from lbproxy.wire.heads import HeadLimits
 from tests.support.loading import CONSTANTS, load_text
 from tests.support.served import action_of, arrive, request, server_of
 

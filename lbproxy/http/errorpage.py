@@ -17,12 +17,13 @@ from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
-from lbproxy.wire.status import STATUS_REASONS
+from lbproxy.wire.http1 import TOO_LARGE
+from lbproxy.wire.status import CLIENT_GONE, FIELDS_TOO_LARGE, REDIRECTS, STATUS_REASONS
 
 # Where a page is not headed by the reason phrase, or by nothing at all though there is a phrase.
 _TITLES = {302: b"Found", 401: b"Authorization Required"}
 _WITHOUT_PAGE = frozenset({304, 431})
-_TOO_LARGE = b"Request Header Or Cookie Too Large"
+_TOO_LARGE = TOO_LARGE.encode()
 
 
 @lru_cache(maxsize=128)
@@ -31,10 +32,10 @@ def error_body(status: int, signature: bytes) -> bytes:
     Return the page for *status*; b"" where nginx has none.
 
     Args:
-        status: As sent, or 494: a field or the whole head is too large, which is sent as 400.
+        status: As sent, or `FIELDS_TOO_LARGE`.
         signature: ``lbproxy/1.2.3``, or ``lbproxy`` with ``server_tokens off``.
     """
-    if status == 494:
+    if status == FIELDS_TOO_LARGE:
         explanation = b"<center>%b</center>\r\n" % _TOO_LARGE
         return _page(b"400 " + _TOO_LARGE, b"400 Bad Request", explanation, signature)
     title = _TITLES.get(status) or STATUS_REASONS.get(status)
@@ -83,7 +84,7 @@ def _response(arg: Argument, alone: bool) -> int:
 
 
 def _status(arg: Argument) -> int:
-    if not (arg.text.isascii() and arg.text.isdigit()) or arg.text == "499":
+    if not (arg.text.isascii() and arg.text.isdigit()) or int(arg.text) == CLIENT_GONE:
         raise InvalidValue(f'invalid value "{arg.text}"', arg.position)
     status = int(arg.text)
     if not 300 <= status <= 599:
@@ -116,7 +117,7 @@ class ErrorTarget:
     @property
     def redirect_status(self) -> int:
         """The status of a redirect to a URL: *response* where that is one, else 302."""
-        return self.response if self.response in (301, 302, 303, 307, 308) else 302
+        return self.response if self.response in REDIRECTS else 302
 
 
 def compile_error_pages(pages: Iterable[ErrorPage], table: VariableTable) -> Mapping[int, ErrorTarget]:

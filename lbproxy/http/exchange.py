@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location, VirtualServer
-    from lbproxy.wire.http1 import RequestHead, ResponseHead
+    from lbproxy.wire.heads import RequestHead, ResponseHead
 
 
 class Client:

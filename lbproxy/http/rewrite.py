@@ -18,14 +18,13 @@ from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VARIABLES, VariableTable
+from lbproxy.wire.status import REDIRECTS
 
 SCRIPTS: Mapping[str, tuple[int, int | None, Context]] = {
     "set": (2, 2, Context.SERVER | Context.LOCATION),
     "return": (1, 2, Context.SERVER | Context.LOCATION),
 }
 """The directives of this phase: fewest and most arguments, contexts."""
-
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _NOTHING = Template((), Position(Source(""), 0, 0))
 

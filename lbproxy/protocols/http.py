@@ -42,7 +42,6 @@ _OWN_FIELDS = fields.HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 
 _FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 _HIDDEN = (b"date", b"server", b"x-pad", *CONTROL_FIELDS)
-_BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
 _NO_URI_PART = (
     '"proxy_pass" cannot have URI part in location given by regular expression, or inside named location, '
     'or inside "if" statement, or inside "limit_except" block'
@@ -245,7 +244,7 @@ def _compile_fields(
     def make(ex: Exchange) -> bytes:
         made = []
         for constant, name, value_of in pieces:
-            value = value_of(ex).translate(_BREAKS)  # it can't leave its line, whatever was decoded into it
+            value = value_of(ex).translate(fields.BREAKS)
             made.append(b"%b%b: %b\r\n" % (constant, name, value) if value else constant)
         made.append(lead)
         return b"".join(made)

@@ -21,6 +21,7 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.target import Target
+from lbproxy.wire.fields import BREAKS
 from lbproxy.wire.heads import ResponseHead
 
 Rule = Callable[[Exchange, bytes], bytes | None]
@@ -31,7 +32,6 @@ Rewriter = Callable[[Exchange, bytes], bytes]
 
 _FIELD = re.compile(rb"(\n(?=[LRlr])(?i:location|refresh)):[ \t]*([^\r]*)")
 _URL = re.compile(rb"url=", re.IGNORECASE)
-_BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
 
 
 class Redirect(NamedTuple):
@@ -92,7 +92,7 @@ def compile_redirects(
         for rule in rules:
             changed = rule(ex, url)
             if changed is not None:
-                return changed.translate(_BREAKS)
+                return changed.translate(BREAKS)
         return None
 
     def rewrite(ex: Exchange, block: bytes) -> bytes:

@@ -29,7 +29,7 @@ from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, compil
 from lbproxy.protocols.target import Pass, uwsgi_pass
 from lbproxy.wire import uwsgi
 from lbproxy.wire.body import Framing
-from lbproxy.wire.http1 import RequestHead, ResponseHead
+from lbproxy.wire.heads import RequestHead, ResponseHead
 
 _UNSAID = frozenset({b"transfer-encoding", b"proxy", b"x-forwarded-ssl", b"upgrade"})
 _REMEMBERED = 512  # names of variables that are made once for all requests

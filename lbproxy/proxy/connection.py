@@ -20,7 +20,9 @@ from lbproxy.http.variables import server_name
 from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.requestbody import RequestBody
 from lbproxy.wire.body import NO_BODY
-from lbproxy.wire.http1 import TOO_LARGE, RequestHead, parse_request
+from lbproxy.wire.heads import RequestHead
+from lbproxy.wire.http1 import TOO_LARGE, parse_request
+from lbproxy.wire.status import CLIENT_GONE, FIELDS_TOO_LARGE
 
 if TYPE_CHECKING:
     from lbproxy.config.core import ClientSettings
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from lbproxy.plan import Route
     from lbproxy.proxy.server import Server
 
-FIELDS_TOO_LARGE = 494  # nginx's inner status: sent as 400, with a page of its own
-_ABANDONED = 499
 _NOT_THE_CLIENTS = (413, 500, 502)  # an operator may have to do something about these
 LAST_CALL = 0.5
 """Seconds that a draining worker waits for a request on a connection that is idle, so as to lose none under way."""
@@ -228,7 +228,7 @@ class Connection:
         """Note that the client went away before it had its answer."""
         ex.keep_alive = False
         if not ex.sent_fields:
-            ex.status = _ABANDONED
+            ex.status = CLIENT_GONE
         if isinstance(error, ClientGone):
             self.log("info", f"{error} while waiting for its answer")
         else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lbproxy.protocols.forwarding import UpstreamProtocol
     from lbproxy.proxy.connection import Connection
     from lbproxy.proxy.inquiry import Inquiry
-    from lbproxy.wire.http1 import ResponseHead
+    from lbproxy.wire.heads import ResponseHead
 
 
 Unsent = bytes | memoryview

@@ -17,6 +17,7 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.proxy.forward import Forwarder
 from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.respond import CLOSING, send_answer, send_error
+from lbproxy.wire.status import NO_ANSWER
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lbproxy.proxy.connection import Connection
 
 _MOST_REDIRECTS = 10  # NGX_HTTP_MAX_URI_CHANGES
-_CLOSE = 444
 
 Verdict = Forwarder | rewrite.Answer | int
 """What is to be done with a request: pass it on, say what a script said, or answer with a status."""
@@ -143,8 +143,8 @@ class Dispatcher:
         if conn.body is not None:
             conn.body.inspect()
         status = ex.forced_status or said.status
-        if said.status == _CLOSE:
-            ex.status, ex.keep_alive = _CLOSE, False
+        if said.status == NO_ANSWER:
+            ex.status, ex.keep_alive = NO_ANSWER, False
             conn.stream.close()
         elif said.location is not None:
             await send_error(conn, ex, status, location=absolute_url(ex, said.location))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lbproxy.protocols.forwarding import UpstreamProtocol
     from lbproxy.proxy.connection import Connection
     from lbproxy.proxy.upstream import Upstream
-    from lbproxy.wire.http1 import ResponseHead
+    from lbproxy.wire.heads import ResponseHead
 
 _CONDITIONS = {status: f"http_{status}" for status in (500, 502, 503, 504, 403, 404, 429)}
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lbproxy.protocols.forwarding import UpstreamProtocol
     from lbproxy.proxy.upstream import Upstream
     from lbproxy.wire.body import Framing
-    from lbproxy.wire.http1 import ResponseHead
+    from lbproxy.wire.heads import ResponseHead
 
 _MOST_INTERIM = 16  # 1xx heads before the final one
 _GONE = "client prematurely closed connection"

@@ -4,14 +4,14 @@ Heads of answers, and whole answers made here: errors, ``return``, redirects.
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
 from lbproxy import __version__
 from lbproxy.http.errorpage import error_body
+from lbproxy.wire import uri
 from lbproxy.wire.fields import line
-from lbproxy.wire.status import STATUS_REASONS
+from lbproxy.wire.status import FIELDS_TOO_LARGE, STATUS_REASONS
 
 if TYPE_CHECKING:
     from lbproxy.config.core import ClientSettings
@@ -20,15 +20,10 @@ if TYPE_CHECKING:
 
 SIGNATURE, SHORT_SIGNATURE = f"lbproxy/{__version__}".encode(), b"lbproxy"
 _SERVER_LINES = {True: b"Server: %b\r\n" % SIGNATURE, False: b"Server: %b\r\n" % SHORT_SIGNATURE}
-CLOSING = frozenset({400, 413, 414, 494, 500, 501})
+CLOSING = frozenset({400, 413, 414, FIELDS_TOO_LARGE, 500, 501})
 """Errors that end the connection, however they are answered (ngx_http_special_response_handler)."""
 
 _BODILESS = frozenset({204, 304})
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-
-
-def _percent(match: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % match[0][0]
 
 
 class _OwnLines:
@@ -103,7 +98,7 @@ async def send_answer(
             fields = conn.route.charset(fields)
     fields = own_lines(settings) + fields + connection_lines(conn, ex)
     if location is not None:
-        fields += line(b"Location", _CONTROL.sub(_percent, location))
+        fields += line(b"Location", uri.escape_controls(location))
     ex.sent_fields = fields
     head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, STATUS_REASONS.get(status, b""), fields)
     ex.head_length = len(head)
@@ -116,5 +111,5 @@ async def send_error(conn: Connection, ex: Exchange, status: int, location: byte
     if status in CLOSING:
         ex.keep_alive = False
     signature = SIGNATURE if conn.settings.server_tokens else SHORT_SIGNATURE
-    shown = 400 if status == 494 else status
+    shown = 400 if status == FIELDS_TOO_LARGE else status
     await send_answer(conn, ex, shown, error_body(status, signature), location=location)

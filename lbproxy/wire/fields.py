@@ -8,7 +8,7 @@ section 7.6.1), and a list of fields is made only when somebody asks.  Names han
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 
 from lbproxy.wire.grammar import OWS
 
@@ -19,6 +19,9 @@ Field = tuple[bytes, bytes]
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
+
+BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
+"""For `bytes.translate`: so a value can't leave its line, whatever was decoded into it."""
 
 _LINE = re.compile(rb"([^:\r\n]++):([^\r\n]*+)\r\n")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
@@ -37,16 +40,6 @@ def line(name: bytes, value: bytes) -> bytes:
 def value_ok(value: bytes) -> bool:
     """Say whether *value* may stand in a field line: no control characters but HTAB (RFC 9110 5.5)."""
     return _VALUE.fullmatch(value) is not None
-
-
-def join(fields: Iterable[Field], name: bytes, sep: bytes) -> bytes | None:
-    """
-    Return all values of *name* joined by *sep* in order (RFC 9110 5.3), None where there is none.
-
-    Cookie joins with ``; `` (RFC 9113 8.2.3), all else that may repeat with ``, ``; Set-Cookie never joins.
-    """
-    values = [value for found, value in fields if found == name]
-    return sep.join(values) if values else None
 
 
 def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
@@ -79,11 +72,6 @@ def without(block: bytes, names: Collection[bytes]) -> bytes:
     unwanted = frozenset(names)  # a message may name thousands
     lines = block.split(b"\r\n")
     return b"\r\n".join([ln for ln in lines if ln.partition(b":")[0].lower() not in unwanted])
-
-
-def write_block(fields: Sequence[Field]) -> bytes:
-    """Return the field lines of *fields*."""
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 def _name_pattern(name: bytes) -> bytes:

@@ -28,13 +28,9 @@ from lbproxy.wire import grammar, uri
 from lbproxy.wire.authority import judge_request, judge_response
 from lbproxy.wire.body import UNTIL_CLOSE, parse_length, request_framing, response_framing
 from lbproxy.wire.heads import HeadLimits, RequestHead, ResponseHead, read_connection
-from lbproxy.wire.status import STATUS_REASONS
-
-__all__ = ["STATUS_REASONS", "TOO_LARGE", "HeadLimits", "RequestHead", "ResponseHead", "parse_request",
-           "parse_response"]
 
 TOO_LARGE = "Request Header Or Cookie Too Large"
-"""The reason given when fields exceed a limit; nginx shows a page of this title (its internal status 494)."""
+"""The reason given when fields exceed a limit; nginx shows a page of this title (see `FIELDS_TOO_LARGE` in status)."""
 
 _LINE = rb"(" + grammar.METHOD + rb") (" + grammar.TARGET + rb") HTTP/1\.([0-9])"
 

@@ -1,9 +1,22 @@
-"""Reason phrases as nginx words them (src/http/ngx_http_header_filter_module.c: ngx_http_status_lines)."""
+"""
+Statuses: reason phrases as nginx words them, and the statuses that only nginx has.
+
+As src/http/ngx_http_header_filter_module.c:ngx_http_status_lines and src/http/ngx_http_request.h.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+
+NO_ANSWER = 444
+"""Of ``return``: close the connection without a word."""
+FIELDS_TOO_LARGE = 494
+"""A field or the whole head is too large: sent as 400, with a page of its own."""
+CLIENT_GONE = 499
+"""For the log: the client closed before it was answered."""
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 STATUS_REASONS: Mapping[int, bytes] = MappingProxyType(
     {

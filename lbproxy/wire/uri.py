@@ -18,9 +18,9 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SLASHES = re.compile(rb"//++")
 _DOT_SEGMENT = re.compile(rb"/\.\.?(?:/|\Z)")
 
-# src/core/ngx_string.c, tables `uri` and `args` of ngx_escape_uri
+# src/core/ngx_string.c, table `uri` of ngx_escape_uri
 _ESCAPED_IN_PATH = re.compile(rb"[\x00-\x20\"#%<>?\\^`{|}\x7f-\xff]")
-_ESCAPED_IN_ARGS = re.compile(rb"[\x00-\x20\"#%&+;<>?\\^`{|}\x7f-\xff]")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 # The common host first; then RFC 3986 3.2.2: reg-name, or an IP literal in brackets.
 _PLAIN_HOST = re.compile(rb"([0-9a-z](?:[0-9a-z-]|\.(?=[0-9a-z]))*+)(?::[0-9]*+)?+")
@@ -92,9 +92,9 @@ def escape(path: bytes) -> bytes:
     return _ESCAPED_IN_PATH.sub(_percent, path)
 
 
-def escape_args(value: bytes) -> bytes:
-    """Return the decoded *value* as it may stand as an argument's value (nginx: NGX_ESCAPE_ARGS)."""
-    return _ESCAPED_IN_ARGS.sub(_percent, value)
+def escape_controls(url: bytes) -> bytes:
+    """Return *url* with its control characters escaped, so that it may stand in a field."""
+    return _CONTROL.sub(_percent, url)
 
 
 def parse_host(value: bytes) -> bytes:

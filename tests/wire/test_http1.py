@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire.body import CHUNKED, NO_BODY, UNTIL_CLOSE
-from lbproxy.wire.http1 import (
-    STATUS_REASONS,
-    TOO_LARGE,
-    HeadLimits,
-    RequestHead,
-    ResponseHead,
-    parse_request,
-    parse_response,
-)
+from lbproxy.wire.heads import HeadLimits, RequestHead, ResponseHead
+from lbproxy.wire.http1 import TOO_LARGE, parse_request, parse_response
+from lbproxy.wire.status import STATUS_REASONS
 from tests.support import h11_reading
 from tests.support.wire import parse_in_portions, portions, summary, verdict
 from tests.support.wire_strategies import cuts, request_heads, response_heads
