@@ -130,6 +130,9 @@ class Poller:
     async def _kick(self) -> None:
         self.now = self.clock()
         self._run_ready()
+        while self._yielding:  # `run` waits for an edge, which may never come
+            await trio.lowlevel.checkpoint()
+            self._dispatch()
 
     def _run_ready(self) -> None:
         ready = self._ready
