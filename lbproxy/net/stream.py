@@ -120,6 +120,13 @@ class Stream(Channel):
             return True
         return True
 
+    def has_octets(self) -> bool:
+        """Ask the system whether octets wait to be read; they may, though the other side has reset the connection."""
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) != b""
+        except OSError:
+            return False
+
     def shut_writing(self) -> None:
         """Send FIN; reading goes on."""
         try:

@@ -201,7 +201,12 @@ class Inquiry:
         timeout = self._settings.send_timeout
         while True:
             while self._unsent:
-                self._unsent = self._unsent[stream.send_now(self._unsent):]
+                try:
+                    self._unsent = self._unsent[stream.send_now(self._unsent):]
+                except StreamClosed:
+                    if watching and stream.has_octets():  # it takes no more, and has said why
+                        return
+                    raise
                 if not self._unsent:
                     break
                 if not watching:

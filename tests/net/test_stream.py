@@ -185,6 +185,19 @@ class TestEnding:
         other.close()
         assert stream.pending_input()
 
+    async def test_has_octets(self, tcp: tuple[Stream, socket.socket]) -> None:
+        """They are still there when the connection has been reset behind them."""
+        stream, other = tcp
+        assert not stream.has_octets()
+        stream.send_now(b"unread")
+        other.send(b"last words")
+        other.close()
+        with pytest.raises(StreamClosed):
+            stream.send_now(b"x")
+        assert stream.has_octets()
+        assert stream.recv_now() == b"last words"
+        assert not stream.has_octets()
+
     async def test_shut_writing(self, stream: Stream, other: socket.socket) -> None:
         """The other side sees the end, and can still answer."""
         stream.send_now(b"last")

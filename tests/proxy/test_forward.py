@@ -11,6 +11,7 @@ from tests.support.client import octets
 from tests.support.scene import Scene, Wire
 
 OK = reply("ok")
+PASS = "server { listen 80; location / { proxy_pass http://<b>; } }"
 POST = octets(method="POST", body=b"hello")
 
 
@@ -445,19 +446,57 @@ class TestCounters:
         await client.rest()
         assert client.was_reset
 
-    async def test_stopped(self, scene: Scene) -> None:
-        """Stopping the server in the middle of everything."""
-        b = scene.backend()
-        proxy = await scene.serve(self.CONF, b=b)
-        client = await scene.client()
+    async def test_a_client_that_leaves_the_last_octets(self, scene: Scene) -> None:
+        """Who does not take the end of its answer is cut off; the server has been free since it had said all."""
+        b = scene.answering(reply(bytes(5000000)))
+        await scene.serve("log_format c '<$request_completion>'; access_log <dir>/c c; proxy_buffers 64 64k;"
+                          "send_timeout 20s;" + PASS, b=b)
+        client = await scene.client(window=4096)
         await client.send(octets())
-        server = await b.accept()
-        await server.request()
+        await wait_all_tasks_blocked()
+        assert scene.in_flight == 0
+        assert scene.log("c") == []
+        await trio.sleep(30)
+        assert scene.log("c") == ["<>"]
+        await client.rest()
+        assert client.was_reset
+
+    @pytest.mark.parametrize("stage", ["asked", "answering", "uploading", "early", "tunnel", "lingering", "resolving"])
+    async def test_stopped(self, scene: Scene, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Stopping the server in the middle of anything closes and logs it."""
+        async def for_ever(*_: object, **__: object) -> None:
+            await trio.sleep_forever()
+
+        monkeypatch.setattr(trio.socket, "getaddrinfo", for_ever)
+        b = scene.backend()
+        conf = """log_format f '$status'; access_log <dir>/f f; client_max_body_size 10; proxy_request_buffering off;
+                  server { listen 80; location / { proxy_pass http://<b>; }
+                           location /name { proxy_pass http://$arg_name; } }"""
+        proxy = await scene.serve(conf, b=b)
+        client = await scene.client()
+        request = {
+            "uploading": octets("/", "Content-Length: 10", method="POST") + b"12345",
+            "early": octets("/", "Content-Length: 10", method="POST") + b"12345",
+            "tunnel": octets("/", "Connection: upgrade", "Upgrade: x"),
+            "lingering": octets("/", "Content-Length: 1000", method="POST"),
+            "resolving": octets("/name?name=somewhere.test"),
+        }.get(stage, octets())
+        await client.send(request)
+        if stage not in ("lingering", "resolving"):
+            server = await b.accept()
+            await server.head()
+            said = {
+                "answering": b"HTTP/1.1 200 OK\r\n\r\nhello", "early": b"HTTP/1.1 200 OK\r\n\r\nhello",
+                "tunnel": b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+            }.get(stage, b"")
+            await server.send(said)
+        await wait_all_tasks_blocked()
         proxy.server.stop()
         await proxy.finished.wait()
         assert scene.in_flight == 0
-        assert await client.rest() == b""
-        assert await server.rest() == b""
+        await client.rest()
+        if stage not in ("lingering", "resolving"):
+            await server.rest()
         assert len(scene.log("f")) == 1
 
     async def test_retries_and_errors(self, scene: Scene) -> None:

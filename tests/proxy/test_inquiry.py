@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -233,6 +235,18 @@ class TestEarlyAnswers:
             answer = await client.answer()
             nursery.cancel_scope.cancel()
         assert (answer.status, answer.text) == (413, "too much")
+
+    async def test_an_answer_with_a_reset_behind_it_as_the_next_piece_comes(self, scene: Scene) -> None:
+        """The answer counts, though the piece that came at the same time can't be delivered any more."""
+        request = octets("/", "Content-Length: 10", method="POST") + b"123"
+        client, server = await started(scene, passing("proxy_request_buffering off;"), request)
+        await wait_all_tasks_blocked()
+        # all in one turn of the event loop
+        os.write(client.socket.fileno(), b"456")
+        os.write(server.socket.fileno(), reply("no", "Connection: close", status="403 No"))
+        server.close()  # with octets unread: a reset
+        answer = await client.answer()
+        assert (answer.status, answer.text) == (403, "no")
 
     async def test_a_server_that_closes_without_an_answer(self, scene: Scene) -> None:
         """An unbuffered body whose taker is gone is a 502, though the client has not finished."""
