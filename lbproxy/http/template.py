@@ -92,6 +92,10 @@ class Template(NamedTuple):
         layout = self.layout
         return lambda ex: layout % tuple([get(ex) or b"" for get in getters])
 
+    def bind_optional(self, table: VariableTable) -> Getter:
+        """Return what `bind` does, but for a single variable its own getter, which may find nothing."""
+        return self.getters(table)[0] if len(self.parts) == 1 and self.constant is None else self.bind(table)
+
     def getters(self, table: VariableTable) -> list[Getter]:
         """Return the getters of its variables and captures in order; raises as `bind`."""
         return [self._getter(part, table) for part in self.parts if not isinstance(part, bytes)]

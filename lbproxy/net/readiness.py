@@ -58,6 +58,7 @@ class Poller:
         self._serial = 0
         self._dead_timers = 0
         self._timer_scope = trio.CancelScope()
+        self._timers_due = inf  # the scope's deadline, which costs more to ask for and to set
         self.clock: Callable[[], float] = trio.current_time
         self.now = 0.0
         self.ready_calls = 0
@@ -204,7 +205,8 @@ class Poller:
         channel.check_at = when
         self._serial += 1
         heapq.heappush(self._timers, (when, self._serial, channel))
-        self._timer_scope.deadline = min(self._timer_scope.deadline, when)
+        if when < self._timers_due:
+            self._timer_scope.deadline = self._timers_due = when
 
     def disarm(self, channel: Channel) -> None:
         """Forget the timer of a channel that closes, and sweep when half of the heap is such leavings."""
@@ -219,8 +221,8 @@ class Poller:
 
     async def _run_timers(self) -> None:
         while True:
-            deadline = self._timers[0][0] if self._timers else inf
-            with trio.CancelScope(deadline=deadline) as self._timer_scope:
+            self._timers_due = self._timers[0][0] if self._timers else inf
+            with trio.CancelScope(deadline=self._timers_due) as self._timer_scope:
                 await trio.sleep_forever()
             now = self.now = self.clock()
             self._kicked = True

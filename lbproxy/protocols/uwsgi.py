@@ -24,7 +24,7 @@ from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import Misfit, number_between
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
-from lbproxy.http.variables import VariableTable
+from lbproxy.http.variables import Getter, VariableTable
 from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, compile_hiding
 from lbproxy.protocols.target import Pass, uwsgi_pass
 from lbproxy.wire import uwsgi
@@ -41,7 +41,6 @@ _UPGRADE = uwsgi.encode_name(b"HTTP_UPGRADE")
 Variables = list[tuple[bytes, bytes]]
 """Names, as `uwsgi.encode_name` makes them, and values."""
 
-ValueOf = Callable[[Exchange], bytes]
 
 
 class Param(NamedTuple):
@@ -128,9 +127,9 @@ def _compile_params(
     Of several with one name the last that is not left out counts, as it does for an application that reads
     the packet nginx would send.
     """
-    entries: dict[bytes, tuple[ValueOf | None, bool]] = {}  # None: the length of the body
+    entries: dict[bytes, tuple[Getter | None, bool]] = {}  # None: the length of the body
     for param in params:
-        value_of = param.value.bind(table)
+        value_of = param.value.bind_optional(table)
         earlier = entries.get(param.name)
         if param.name == b"CONTENT_LENGTH":
             entries[param.name] = None, param.if_not_empty
@@ -146,7 +145,7 @@ def _compile_params(
         for name, value_of, optional in rows:
             value = _length(framing) if value_of is None else value_of(ex)
             if value or not optional:
-                made.append((name, value))
+                made.append((name, value or b""))
         return made
 
     return make
@@ -156,11 +155,11 @@ def _length(framing: Framing) -> bytes:
     return b"%d" % framing if framing >= 0 else b""
 
 
-def _first_given(first: ValueOf, second: ValueOf) -> ValueOf:
+def _first_given(first: Getter, second: Getter) -> Getter:
     return lambda ex: first(ex) or second(ex)
 
 
-def _compile_host(table: VariableTable) -> ValueOf:
+def _compile_host(table: VariableTable) -> Getter:
     """Return what makes HTTP_HOST: ``$host$is_request_port$request_port``, as nginx does since 1.29."""
     port_of = table.lookup("request_port")
 
