@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from lbproxy.proxy import respond
-from lbproxy.proxy.relay import Framer, Relay, as_it_is, in_chunks, tunnel
-from lbproxy.wire.body import NO_BODY, decoder_for
+from lbproxy.proxy.relay import Relay, tunnel
+from lbproxy.wire.body import NO_BODY, Framer, as_it_is, decoder_for, in_chunks
 from lbproxy.wire.status import STATUS_REASONS
 
 if TYPE_CHECKING:

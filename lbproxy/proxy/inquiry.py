@@ -32,7 +32,7 @@ from lbproxy.net.readiness import wait_either
 from lbproxy.protocols.diagnosis import Failure, mend
 from lbproxy.proxy.requestbody import RequestBody, Spool, SpoolReader
 from lbproxy.wire import uwsgi
-from lbproxy.wire.body import CHUNKED, LAST_CHUNK, encode_chunk
+from lbproxy.wire.body import CHUNKED, in_chunks
 
 if TYPE_CHECKING:
     from lbproxy.balance.peer import Peer
@@ -269,10 +269,7 @@ class Inquiry:
                 server.on_input = None
 
     def _frame(self, piece: bytes, *, last: bool) -> bytes:
-        if self._framing != CHUNKED:
-            return piece
-        framed = encode_chunk(piece) if piece else b""
-        return framed + LAST_CHUNK if last else framed
+        return in_chunks(piece, last) if self._framing == CHUNKED else piece
 
     # receiving
 
@@ -334,7 +331,7 @@ class Inquiry:
             errno=error.errno,
             timeout=self._timeout(phase) if timed_out else None,
             request_size=len(self._request),
-            variables=0 if http else count_variables(self._request),
+            variables=0 if http else uwsgi.count_variables(self._request),
             fresh=fresh,
             silent=silent,
         )
@@ -346,9 +343,3 @@ class Inquiry:
         settings = self._settings
         timeouts = {"connect": settings.connect_timeout, "send": settings.send_timeout}
         return timeouts.get(phase, settings.read_timeout)
-
-
-def count_variables(packet: bytes) -> int:
-    """Return the number of variables in an encoded uwsgi packet."""
-    decoded = uwsgi.decode_packet(packet)
-    return len(decoded[0]) if decoded is not None else 0

@@ -10,7 +10,6 @@ Errors of the server's side leave here as `UpstreamError`, those of the client's
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -26,26 +25,12 @@ from lbproxy.errors import (
     UpstreamTimeout,
 )
 from lbproxy.net.readiness import MOST_READY_CALLS, wait_either
-from lbproxy.wire.body import LAST_CHUNK, BodyDecoder, encode_chunk
 
 if TYPE_CHECKING:
     from lbproxy.net.stream import Stream
+    from lbproxy.wire.body import BodyDecoder, Framer
 
-PHASE = "reading upstream"
-
-
-def in_chunks(payload: bytes, done: bool) -> bytes:
-    """Frame *payload* as one chunk, and end the body when *done* (RFC 9112 section 7.1)."""
-    framed = encode_chunk(payload) if payload else b""
-    return framed + LAST_CHUNK if done else framed
-
-
-def as_it_is(payload: bytes, done: bool) -> bytes:  # noqa: ARG001
-    """Frame by a length announced before, or by the end of the connection."""
-    return payload
-
-
-Framer = Callable[[bytes, bool], bytes]
+_PHASE = "reading upstream"
 
 
 class Relay:
@@ -128,7 +113,7 @@ class Relay:
         try:
             data = server.recv_now() if server.readable else None
         except StreamError as error:
-            raise UpstreamClosed(f"{error.reason} while {PHASE}", errno=error.errno) from None
+            raise UpstreamClosed(f"{error.reason} while {_PHASE}", errno=error.errno) from None
         if data is not None:
             self._take(data)
             await self._take_turn()
@@ -144,8 +129,8 @@ class Relay:
                 decoder.eof()
         except MalformedMessage as error:
             if data:
-                raise InvalidResponse(f"upstream sent {error.reason} while {PHASE}") from None
-            raise UpstreamClosed(f"upstream prematurely closed connection while {PHASE}", error.reason) from None
+                raise InvalidResponse(f"upstream sent {error.reason} while {_PHASE}") from None
+            raise UpstreamClosed(f"upstream prematurely closed connection while {_PHASE}", error.reason) from None
         self.length += len(payload)
         framed = self._framer(payload, decoder.done)
         self._pending = b"".join((self._pending, framed)) if self._pending else framed
@@ -163,7 +148,7 @@ class Relay:
         except StreamTimeout as error:
             if not error.reading:
                 raise
-            raise UpstreamTimeout(f"upstream timed out {error.reason} while {PHASE}") from None
+            raise UpstreamTimeout(f"upstream timed out {error.reason} while {_PHASE}") from None
 
     async def _take_turn(self) -> None:
         poller = self._server.poller

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lbproxy.errors import MalformedMessage
@@ -92,6 +92,21 @@ def response_framing(
 def encode_chunk(data: bytes) -> bytes:
     """Return *data* as one chunk; b"" for no data, because an empty chunk would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+Framer = Callable[[bytes, bool], bytes]
+"""Payload, and whether the body ends behind it, to octets for a connection: one of the next two."""
+
+
+def in_chunks(payload: bytes, done: bool) -> bytes:
+    """Frame *payload* as one chunk, and end the body when *done* (RFC 9112 section 7.1)."""
+    framed = encode_chunk(payload)
+    return framed + LAST_CHUNK if done else framed
+
+
+def as_it_is(payload: bytes, done: bool) -> bytes:  # noqa: ARG001
+    """Frame by a length announced before, or by the end of the connection."""
+    return payload
 
 
 class BodyDecoder(Protocol):

@@ -21,7 +21,8 @@ octets were cut: each check that an incomplete head can fail comes first on a co
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import Protocol
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire import grammar, uri
@@ -266,6 +267,33 @@ def _one(value: bytes | None) -> tuple[bytes, ...]:
     return () if value is None else (value,)
 
 
+class ResponseParser(Protocol):
+    """What reads the head of an answer: `parse_response` here and in uwsgi."""
+
+    def __call__(
+        self, buf: bytes, method: bytes, searched: int = 0, limit: int = 65536
+    ) -> ResponseHead | None:
+        """See `parse_response`."""
+
+
+def remembering(parse: ResponseParser) -> ResponseParser:
+    """Return *parse* with a memory for short heads: equal ones are one object."""
+
+    @lru_cache(maxsize=MOST_REMEMBERED)
+    def short(octets: bytes, to_head: bool) -> ResponseHead | None:
+        return parse(octets, b"HEAD" if to_head else b"GET", 0, REMEMBERED)
+
+    @wraps(parse)
+    def parse_known(buf: bytes, method: bytes, searched: int = 0, limit: int = 65536) -> ResponseHead | None:
+        end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
+        if 4 <= end <= limit and end <= REMEMBERED:
+            return short(buf[:end], method == b"HEAD")
+        return parse(buf, method, searched, limit)
+
+    return parse_known
+
+
+@remembering
 def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65536) -> ResponseHead | None:
     """
     Read the head of an answer to a *method* request; interim ones (1xx) are heads like any other.
@@ -282,18 +310,6 @@ def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65
     Raises:
         MalformedMessage: It is refused; *status* is 502.
     """
-    end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
-    if 4 <= end <= min(limit, REMEMBERED):
-        return _short_response(buf[:end], method == b"HEAD")
-    return _parse_response(buf, method, searched, limit)
-
-
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _short_response(octets: bytes, to_head: bool) -> ResponseHead | None:
-    return _parse_response(octets, b"HEAD" if to_head else b"GET", 0, REMEMBERED)
-
-
-def _parse_response(buf: bytes, method: bytes, searched: int, limit: int) -> ResponseHead | None:
     head = read_response_lines(buf, searched, limit)
     if head is not None:
         read_response_fields(head, method, head.version)

@@ -11,18 +11,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire import grammar
 from lbproxy.wire.heads import ResponseHead
-from lbproxy.wire.http1 import (
-    MOST_REMEMBERED,
-    REMEMBERED,
-    read_response_fields,
-    read_response_lines,
-    recognise,
-)
+from lbproxy.wire.http1 import read_response_fields, read_response_lines, recognise, remembering
 from lbproxy.wire.status import STATUS_REASONS
 
 Param = tuple[bytes, bytes]
@@ -121,6 +114,12 @@ def decode_packet(buf: bytes) -> tuple[list[Param], int, int, int] | None:
     return params, modifier1, modifier2, end
 
 
+def count_variables(packet: bytes) -> int:
+    """Return the number of variables in a whole encoded *packet*."""
+    decoded = decode_packet(packet)
+    return len(decoded[0]) if decoded is not None else 0
+
+
 def _take(buf: bytes, at: int, end: int) -> tuple[bytes, int]:
     """Return the string at *at* and where it ends, which is not behind *end*."""
     start = at + 2
@@ -130,6 +129,7 @@ def _take(buf: bytes, at: int, end: int) -> tuple[bytes, int]:
     return buf[start:stop], stop
 
 
+@remembering
 def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65536) -> ResponseHead | None:
     """
     Read the head of an answer: HTTP if it begins with a status line, else CGI (RFC 3875, section 6).
@@ -150,18 +150,6 @@ def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65
     Raises:
         MalformedMessage: It is refused; *status* is 502.
     """
-    end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
-    if 4 <= end <= min(limit, REMEMBERED):
-        return _short_response(buf[:end], method == b"HEAD")
-    return _parse_response(buf, method, searched, limit)
-
-
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _short_response(octets: bytes, to_head: bool) -> ResponseHead | None:
-    return _parse_response(octets, b"HEAD" if to_head else b"GET", 0, REMEMBERED)
-
-
-def _parse_response(buf: bytes, method: bytes, searched: int, limit: int) -> ResponseHead | None:
     if b"HTTP/".startswith(buf[:5]):  # also while there are fewer than five octets
         head = read_response_lines(buf, searched, limit)
     else:
