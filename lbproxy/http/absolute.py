@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lbproxy.config.core import ClientSettings
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.variables import server_name
+from lbproxy.http.getters import server_name
 from lbproxy.wire import uri
 
 

@@ -17,8 +17,9 @@ from lbproxy.config.settings import Context, setting_list
 from lbproxy.config.values import duration, size, split_parameter
 from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.exchange import Exchange
+from lbproxy.http.getters import Getter, OfHead
 from lbproxy.http.template import Template
-from lbproxy.http.variables import Getter, OfHead, VariableTable
+from lbproxy.http.variables import VariableTable
 from lbproxy.wire.heads import RequestHead
 
 V = TypeVar("V")

@@ -15,7 +15,8 @@ from lbproxy.config.octets import octets, text_of
 from lbproxy.config.parser import Argument
 from lbproxy.errors import InvalidValue, Position
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.variables import Getter, VariableTable
+from lbproxy.http.getters import Getter
+from lbproxy.http.variables import VariableTable
 
 Part = bytes | str | int
 """Literal octets, a variable's name, or the number of a capture (from 1)."""

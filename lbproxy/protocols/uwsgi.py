@@ -23,8 +23,9 @@ from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import Misfit, number_between
 from lbproxy.http.exchange import Exchange
+from lbproxy.http.getters import Getter
 from lbproxy.http.template import Template
-from lbproxy.http.variables import Getter, VariableTable
+from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, compile_hiding
 from lbproxy.protocols.target import Pass, uwsgi_pass
 from lbproxy.wire import uwsgi

@@ -16,7 +16,7 @@ import trio
 from lbproxy.config.core import MainSettings
 from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTimeout
 from lbproxy.http.exchange import Client, Exchange
-from lbproxy.http.variables import server_name
+from lbproxy.http.getters import server_name
 from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.requestbody import RequestBody
 from lbproxy.wire.body import NO_BODY

@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lbproxy.http.exchange import Attempt, Exchange
-from lbproxy.http.variables import PREFIXES, VARIABLES, VariableTable, field_finder
+from lbproxy.http.variables import PREFIXES, VARIABLES, VariableTable
 from tests.support.exchanges import answered, client, exchange, response, virtual_server
 
 TABLE = VariableTable({"hostname": b"box", "document_root": b"/srv/html"})
@@ -203,19 +201,6 @@ def test_fields_of_the_answers() -> None:
     assert value("upstream_cookie_path", ex) is None
     assert value("sent_http_x_a", ex) == b"2"
     assert value("sent_http_content_type", ex) == b"text/html"
-
-
-field_names = st.from_regex(r"[A-Za-z][A-Za-z-]{0,3}", fullmatch=True)
-field_values = st.text("aB:, ", max_size=5).map(str.strip)
-
-
-@given(st.lists(st.tuples(field_names, field_values), max_size=6), field_names)
-def test_a_field_is_found_as_by_a_walk_over_all(fields: list[tuple[str, str]], wanted: str) -> None:
-    """The search over the block sees exactly the lines of that name."""
-    block = "".join(f"{name}: {text}\r\n" for name, text in fields).encode()
-    found = [text for name, text in fields if name.lower() == wanted.lower()]
-    finder = field_finder(wanted.lower().replace("-", "_"))
-    assert finder(block) == (", ".join(found).encode() if found else None)
 
 
 def test_forwarded_for_ends_in_the_address_we_saw() -> None:

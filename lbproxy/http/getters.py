@@ -1,0 +1,241 @@
+"""
+How the values of variables are found.
+
+A getter takes the exchange and returns octets formatted as nginx formats them, or None where nginx's value is
+"not found" (a "-" in logs, nothing elsewhere).  Sources: ngx_http_variables.c, ngx_http_upstream.c, and
+ngx_http_log_module.c for those that only logs had once.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from lbproxy.config.octets import octets
+from lbproxy.http.exchange import Attempt, Exchange
+from lbproxy.wire import uri
+from lbproxy.wire.heads import Head, RequestHead
+
+Getter = Callable[[Exchange], bytes | None]
+
+
+def field_finder(name: str) -> Callable[[bytes], bytes | None]:
+    """
+    Return a function from a field block to the value of field *name*, None if the block has no such field.
+
+    Args:
+        name: As in a variable: lower case, "_" for "-" as well as for itself.
+
+    Values of repeated fields are joined by ", ", cookies by "; " (ngx_http_variable_headers_internal).
+    """
+    # the line feed in front lets the engine jump from line to line
+    line = re.compile(b"\n" + name.replace("_", "[-_]").encode() + rb":[ \t]*([^\r\n]*)", re.IGNORECASE)
+    separator = b"; " if name == "cookie" else b", "
+
+    def find(block: bytes) -> bytes | None:
+        values: list[bytes] = line.findall(b"\n" + block)
+        if len(values) == 1:
+            return values[0].rstrip(b" \t")
+        return separator.join(value.rstrip(b" \t") for value in values) if values else None
+
+    return find
+
+
+def _in_block(name: str) -> Callable[[Head], bytes | None]:
+    find = field_finder(name)
+    return lambda head: find(head.block)
+
+
+class OfHead:
+    """
+    The getter of a variable that depends on nothing but the request's field block.
+
+    Args:
+        make: Returns the value for a head.
+    """
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[RequestHead], bytes | None]) -> None:
+        self.make = make
+
+    def __call__(self, ex: Exchange) -> bytes | None:
+        """Return the value for the head of *ex*."""
+        return ex.head.derive(self.make)
+
+
+def request_field(name: str) -> Getter:
+    """Return $http_*."""
+    return OfHead(_in_block(name))
+
+
+def sent_field(name: str) -> Getter:
+    """Return $sent_http_*: of the answer's head as it went to the client."""
+    find = field_finder(name)
+    return lambda ex: find(ex.sent_fields)
+
+
+def upstream_field(name: str) -> Getter:
+    """Return $upstream_http_*: of the head that the last server sent."""
+    find = _in_block(name)
+    return lambda ex: ex.response.derive(find) if ex.response is not None else None
+
+
+def argument(name: str) -> Getter:
+    """Return $arg_*: the first of that name in any letter case, undecoded (ngx_http_arg)."""
+    pattern = re.compile(b"(?:^|&)" + name.encode() + b"=([^&]*)", re.IGNORECASE | re.DOTALL)
+
+    def get(ex: Exchange) -> bytes | None:
+        match = pattern.search(ex.args) if ex.args else None
+        return match[1] if match is not None else None
+
+    return get
+
+
+def cookie(name: str) -> Getter:
+    """Return $cookie_*: the first of that name in any letter case (ngx_http_parse_multi_header_lines)."""
+    pattern = re.compile(b"(?:^|[;,] *)" + name.encode() + b" *= *([^;]*)", re.IGNORECASE)
+
+    def get(ex: Exchange) -> bytes | None:
+        field = _COOKIES(ex.head.block)
+        match = pattern.search(field) if field else None
+        return match[1] if match is not None else None
+
+    return get
+
+
+def upstream_cookie(name: str) -> Getter:
+    """Return $upstream_cookie_*: the value a Set-Cookie of the last server begins with."""
+    pattern = re.compile(b"\nset-cookie:[ \t]*" + name.encode() + b" *= *([^;\r\n]*)", re.IGNORECASE)
+
+    def get(ex: Exchange) -> bytes | None:
+        match = pattern.search(b"\n" + ex.response.block) if ex.response is not None else None
+        return match[1] if match is not None else None
+
+    return get
+
+
+def absent(_: Exchange) -> None:
+    """What nginx finds nothing for on a plain connection without cache, temporary files or PROXY protocol."""
+
+
+def every_attempt(show: Callable[[Attempt], bytes]) -> Getter:
+    """Return a list over the attempts: ", " between them, " : " where an internal redirect lies between."""
+
+    def get(ex: Exchange) -> bytes | None:
+        if len(ex.attempts) == 1 and not ex.attempts_before:
+            return show(ex.attempts[0])
+        rounds = [*ex.attempts_before, ex.attempts]
+        return b" : ".join(b", ".join(map(show, attempts)) for attempts in rounds if attempts) or None
+
+    return get
+
+
+def seconds(value: float | None) -> bytes:
+    """Format a duration; "-" for one that is not over."""
+    return b"-" if value is None else b"%.3f" % max(value, 0.0)
+
+
+_COOKIES = field_finder("cookie")
+_AUTHORIZATION = field_finder("authorization")
+_FORWARDED_FOR = field_finder("x_forwarded_for")
+_BASIC = re.compile(rb"Basic *([A-Za-z0-9+/]+)(?:=|$)", re.IGNORECASE)
+
+
+def remote_user(head: RequestHead) -> bytes | None:
+    """Return the user of HTTP Basic credentials (RFC 7617; ngx_http_auth_basic_user)."""
+    field = _AUTHORIZATION(head.block)
+    credentials = _BASIC.match(field) if field else None
+    if credentials is None:
+        return None
+    encoded = credentials[1]
+    try:
+        user, colon, _ = binascii.a2b_base64(encoded + b"=" * (-len(encoded) % 4)).partition(b":")
+    except binascii.Error:
+        return None
+    return user if user and colon else None
+
+
+def request_uri(ex: Exchange) -> bytes:
+    """Return path and arguments as received; a fragment is no part of a request (RFC 9110 section 7.1)."""
+    target = ex.head.target
+    if target.startswith(b"/") and b"#" not in target:
+        return target
+    path, args = uri.split(target)
+    return path if args is None else path + b"?" + args
+
+
+def request_port(ex: Exchange) -> bytes:
+    """Return the port that the target or the Host field names, b"" without one."""
+    authority = uri.authority(ex.head.target) or ex.head.host or b""
+    _, colon, port = authority.rpartition(b":")
+    return port if colon and port.isdigit() else b""
+
+
+def server_name(ex: Exchange) -> bytes:
+    """Return the first name of the server, without the dot of ``.name``, with the ``~`` of an expression (nginx)."""
+    name = ex.server.names[0].text
+    return octets(name.removeprefix("."))
+
+
+def remote_port(ex: Exchange) -> bytes:
+    """Return the client's port, b"" for a unix socket."""
+    return b"%d" % ex.client.port if ex.client.packed else b""
+
+
+def server_port(ex: Exchange) -> bytes:
+    """Return the port that the client came to, b"" for a unix socket."""
+    return b"%d" % ex.client.server_port if ex.client.server_port else b""
+
+
+def forwarded_for(ex: Exchange) -> bytes:
+    """Return $proxy_add_x_forwarded_for: what the client claims, then what we know."""
+    claimed = _FORWARDED_FOR(ex.head.block)
+    return claimed + b", " + ex.client.address if claimed else ex.client.address
+
+
+def proxy_host(ex: Exchange) -> bytes | None:
+    """Return what the address in proxy_pass calls its server, without the port if that is 80."""
+    name = ex.upstream_name
+    return b"localhost" if name.startswith(b"unix:") else name.removesuffix(b":80") or None
+
+
+def proxy_port(ex: Exchange) -> bytes | None:
+    """Return the port of the address in proxy_pass, 80 where it names none."""
+    name = ex.upstream_name
+    if not name or name.startswith(b"unix:"):
+        return b"" if name else None
+    _, colon, port = name.rpartition(b":")
+    return port if colon and port.isdigit() else b"80"
+
+
+def request_time(ex: Exchange) -> bytes:
+    """Return the time from the request's first octets to the answer's last, 0.000 until then."""
+    return seconds(ex.finished - ex.started) if ex.finished else b"0.000"
+
+
+def connection_time(ex: Exchange) -> bytes:
+    """Return how long the client has been connected."""
+    return seconds((ex.finished or ex.started) - ex.client.opened)
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@lru_cache(maxsize=8)
+def time_local(second: int) -> bytes:
+    """Return ``22/Nov/2026:07:46:00 +0000``; the month's name does not depend on the locale."""
+    from datetime import datetime  # noqa: PLC0415 - 5 ms, which -t need not wait for
+
+    at = datetime.fromtimestamp(second).astimezone()
+    return f"{at:%d}/{_MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S %z}".encode()
+
+
+@lru_cache(maxsize=8)
+def time_iso8601(second: int) -> bytes:
+    """Return ``2026-11-22T07:46:00+00:00``."""
+    from datetime import datetime  # noqa: PLC0415 - as above
+
+    return datetime.fromtimestamp(second).astimezone().isoformat().encode()
