@@ -19,13 +19,14 @@ from typing import Protocol
 
 from lbproxy.config.model import Address, Listener
 from lbproxy.errors import describe
-from lbproxy.process import notify, supervise
+from lbproxy.process import commands, events, notify
 from lbproxy.process.children import Children, Line, Word, be_called
+from lbproxy.process.events import Event, Request
 from lbproxy.process.options import reasons
 from lbproxy.process.pidfile import PidFile
 from lbproxy.process.signals import REQUESTS, SignalInbox
 from lbproxy.process.sockets import ListenSockets, Opening
-from lbproxy.process.supervise import Event, Request, Supervisor
+from lbproxy.process.supervise import Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +136,13 @@ class Master:
         be_called("lbproxy")
         self._inbox = SignalInbox()
         self._selector.register(self._inbox.socket, selectors.EVENT_READ, self._read_signals)
-        self._happened(supervise.Loaded(self._generation, self._cycle.workers))
+        self._happened(events.Loaded(self._generation, self._cycle.workers))
         while self._exit_code is None:
             deadline = self._supervisor.deadline()
             timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
             for key, _ in self._selector.select(timeout):
                 key.data()
-            self._happened(supervise.Tick())
+            self._happened(events.Tick())
         self._selector.close()
         self._inbox.close()
         return self._exit_code
@@ -169,41 +170,41 @@ class Master:
         if SIGCHLD in numbers:
             for ended in self._children.reap():
                 self._log_end(ended.pid, ended.code)
-                self._happened(supervise.Exited(ended.number))
+                self._happened(events.Exited(ended.number))
 
     def _told(self, number: int, word: Word, reason: str) -> None:
         match word:
             case Word.SERVING:
-                self._happened(supervise.Serving(number))
+                self._happened(events.Serving(number))
             case Word.WITHDRAWN:
-                self._happened(supervise.Withdrawn(number))
+                self._happened(events.Withdrawn(number))
             case Word.FAILED:  # its end follows
                 self._cycle.complain(f"worker process can't start: {reason}")
 
     # Commands: what the supervisor decided
 
-    def _execute(self, command: supervise.Command) -> None:
+    def _execute(self, command: commands.Command) -> None:
         match command:
-            case supervise.Spawn(number, slot, generation):
+            case commands.Spawn(number, slot, generation):
                 self._spawn(number, slot, generation)
-            case supervise.Signal(number, what):
+            case commands.Signal(number, what):
                 self._children.signal(number, what)
-            case supervise.Load():
+            case commands.Load():
                 self._reload()
-            case supervise.Adopt(generation):
+            case commands.Adopt(generation):
                 self._adopt(generation)
-            case supervise.Abandon(generation):
+            case commands.Abandon(generation):
                 self._abandon(generation)
-            case supervise.Announce():
+            case commands.Announce():
                 notify.ready()
-            case supervise.Reopen():
+            case commands.Reopen():
                 self._cycle.reopen_logs()
                 for number in self._children.numbers():
                     self._children.signal(number, SIGUSR1)
-            case supervise.Close():
+            case commands.Close():
                 notify.stopping()
                 self._sockets.close()
-            case supervise.Exit(code):
+            case commands.Exit(code):
                 self._finish(code)
 
     def _spawn(self, number: int, slot: int, generation: int) -> None:
@@ -212,7 +213,7 @@ class Master:
             pid = self._children.start(number, lambda line: self._work(cycle, slot, line))
         except OSError as error:
             self._log("alert", f"fork() failed {describe(error)}")
-            self._happened(supervise.Exited(number))
+            self._happened(events.Exited(number))
         else:
             self._log("notice", f"start worker process {pid}")
 
@@ -252,11 +253,11 @@ class Master:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the new, the old one goes on
             for reason in reasons(error):
                 self._log("emerg", reason)
-            self._happened(supervise.Refused())
+            self._happened(events.Refused())
         else:
             for warning in cycle.warnings:
                 self._log("warn", warning)
-            self._happened(supervise.Loaded(self._generation, cycle.workers))
+            self._happened(events.Loaded(self._generation, cycle.workers))
 
     def _adopt(self, generation: int) -> None:
         candidate = self._candidates.pop(generation)

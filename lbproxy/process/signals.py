@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from lbproxy.process.supervise import Request
+from lbproxy.process.events import Request
 
 REQUESTS: Mapping[int, Request] = {
     signal.SIGTERM: Request.STOP,

@@ -1,5 +1,5 @@
 """
-Supervision of the workers as a table: what happened comes in, what to do comes out.
+Supervision of the workers as a table: what happened comes in (`events`), what to do comes out (`commands`).
 
 Pure: no clock, no pids, no system calls.  Workers are known by serial numbers that this module gives out; the
 master maps them to processes.  No decision about the life of a worker is made elsewhere.
@@ -38,6 +38,29 @@ from dataclasses import dataclass
 from signal import SIGKILL, SIGQUIT, SIGTERM, Signals
 from typing import TypeAlias
 
+from lbproxy.process.commands import (
+    Abandon,
+    Adopt,
+    Announce,
+    Close,
+    Command,
+    Exit,
+    Load,
+    Reopen,
+    Signal,
+    Spawn,
+)
+from lbproxy.process.events import (
+    Event,
+    Exited,
+    Loaded,
+    Refused,
+    Request,
+    Serving,
+    Tick,
+    Withdrawn,
+)
+
 START_TIMEOUT = 60.0
 """Seconds in which a worker must serve, else it is killed."""
 
@@ -60,118 +83,6 @@ class State(enum.Enum):
     QUITTING = enum.auto()
     STOPPING = enum.auto()
     GONE = enum.auto()
-
-
-class Request(enum.Enum):
-    """What an operator asks for, by signal."""
-
-    STOP = enum.auto()
-    QUIT = enum.auto()
-    RELOAD = enum.auto()
-    REOPEN = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Configuration *generation* was read and its sockets are bound; it wants *workers* processes."""
-
-    generation: int
-    workers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The configuration that was to be loaded can't be used; the reasons are in the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """A worker accepts clients."""
-
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """A worker that was told to go accepts no more clients."""
-
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Exited:
-    """A worker is gone, however it ended; also when it could not be started at all."""
-
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """`Supervisor.deadline` may have passed."""
-
-
-Event: TypeAlias = Request | Loaded | Refused | Serving | Withdrawn | Exited | Tick
-
-
-@dataclass(frozen=True, slots=True)
-class Spawn:
-    """Start *worker* for place *slot* (from 0) of *generation*."""
-
-    worker: int
-    slot: int
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """Send *number* to *worker*."""
-
-    worker: int
-    number: Signals
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Read the configuration and bind its sockets; answer with `Loaded` or `Refused`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """*generation* serves: it is the truth from now on, whatever only its predecessor had can go."""
-
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Abandon:
-    """*generation* never came to serve: whatever only it had can go."""
-
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """Say that lbproxy serves, with the new configuration or, where that was refused, with the old one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reopen:
-    """Reopen the logs, the master's own and those of every worker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the listening sockets: new clients are refused from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """No worker is left: clean up and exit with *code*."""
-
-    code: int
-
-
-Command: TypeAlias = Spawn | Signal | Load | Adopt | Abandon | Announce | Reopen | Close | Exit
 
 
 @dataclass(slots=True)

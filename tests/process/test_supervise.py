@@ -9,31 +9,26 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lbproxy.process import supervise
+from lbproxy.process.commands import (
+    Abandon,
+    Adopt,
+    Announce,
+    Close,
+    Command,
+    Exit,
+    Load,
+    Reopen,
+    Signal,
+    Spawn,
+)
+from lbproxy.process.events import Event, Exited, Loaded, Refused, Request, Serving, Tick, Withdrawn
 from lbproxy.process.supervise import (
     LONGEST_PAUSE,
     START_TIMEOUT,
     STEADY,
     STOP_TIMEOUT,
-    Abandon,
-    Adopt,
-    Announce,
-    Close,
-    Event,
-    Exit,
-    Exited,
-    Load,
-    Loaded,
-    Refused,
-    Reopen,
-    Request,
-    Serving,
-    Signal,
-    Spawn,
     State,
     Supervisor,
-    Tick,
-    Withdrawn,
 )
 
 
@@ -226,7 +221,7 @@ class Supervision(RuleBasedStateMachine):
         current = self.supervisor.current
         return sum(1 for n in self.serving if not self.signals[n] and self.alive[n].generation == current)
 
-    def obey(self, command: supervise.Command) -> None:
+    def obey(self, command: Command) -> None:
         assert self.exited is None, "nothing may follow Exit"
         match command:
             case Spawn(number, slot, generation):
