@@ -148,8 +148,7 @@ async def _upgrade(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: 
     inquiry.unwatch_client()
     ex.keep_alive = False
     ex.status = 101
-    fields = b"Upgrade: %b\r\nConnection: upgrade\r\n" % (head.upgrade or b"")
-    fields = respond.own_lines(conn.settings) + fields + protocol.client_fields(ex, head)
+    fields = respond.own_lines(conn.settings) + b"Connection: upgrade\r\n" + protocol.client_fields(ex, head)
     ex.sent_fields = fields
     octets = b"HTTP/1.1 101 %b\r\n%b\r\n" % (head.reason, fields)
     ex.head_length = len(octets)

@@ -290,8 +290,8 @@ class Inquiry:
             if head is None:
                 searched = len(buf)
                 continue
-            if head.status == 101 and self.exchange.head.upgrade is None:
-                raise self._invalid("switched protocols without being asked")
+            if head.status == 101 and (self.exchange.head.upgrade is None or head.get(b"upgrade") is None):
+                raise self._invalid("switched protocols without being asked, or without saying to which")
             return head, buf[head.size:]
 
     async def _read_on(self, stream: Stream) -> bytes:

@@ -139,6 +139,29 @@ class TestUpgrade:
         assert (answer.status, answer.get("Connection"), answer.get("Upgrade")) == (101, "upgrade", "echo")
         return client, server
 
+    async def test_the_protocol_is_named_once(self, scene: Scene) -> None:
+        """Strict clients take two Upgrade fields for no upgrade."""
+        b = scene.backend()
+        await scene.serve(PASS % "", b=b)
+        client = await scene.client()
+        await client.send(UPGRADE)
+        server = await b.accept()
+        await server.head()
+        await server.send(SWITCH)
+        head = (await client.until(b"\r\n\r\n")).lower()
+        assert (head.count(b"\r\nupgrade:"), head.count(b"\r\nconnection:")) == (1, 1)
+
+    async def test_a_switch_to_nothing_is_refused(self, scene: Scene) -> None:
+        """101 must say which protocol follows (RFC 9110 section 15.2.2)."""
+        b = scene.backend()
+        await scene.serve(PASS % "", b=b)
+        client = await scene.client()
+        await client.send(UPGRADE)
+        server = await b.accept()
+        await server.head()
+        await server.send(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\n\r\n")
+        assert (await client.answer()).status == 502
+
     async def test_octets_go_both_ways(self, scene: Scene) -> None:
         """As they come, whatever they are."""
         client, server = await self.open(scene)
