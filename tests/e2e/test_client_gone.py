@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.support.backends import Conversation, hang, reply
+from tests.support.backends import Conversation, endless, hang, reply
 from tests.support.client import Client, octets
 from tests.support.stage import Stage
 from tests.support.waiting import TIMEOUT
@@ -36,15 +36,6 @@ def test_backend_connection_is_closed_and_499_logged(stage: Stage, protocol: str
 
 
 def test_client_that_leaves_during_the_body_ends_the_transfer(stage: Stage) -> None:
-    def endless(conversation: Conversation) -> None:
-        conversation.request()
-        conversation.send(b"HTTP/1.1 200 OK\r\n\r\n")
-        try:
-            while True:
-                conversation.send(b"x" * 65536)
-        finally:
-            conversation.backend.closed.append(b"")
-
     backend = stage.backend(script=endless)
     proxy = stage.lbproxy(CONF, http=backend, uwsgi=stage.dead())
     with Client(proxy.address) as client:

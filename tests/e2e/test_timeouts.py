@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.backends import Conversation, hang, reply
+from tests.support.backends import Conversation, endless, hang, reply
 from tests.support.client import Client, ask, get, octets
 from tests.support.stage import Stage
 from tests.support.waiting import TIMEOUT
@@ -131,15 +131,6 @@ def test_connection_that_is_not_kept_says_so(stage: Stage, more: str) -> None:
 
 
 def test_client_that_does_not_read_is_given_up(stage: Stage) -> None:
-    def endless(conversation: Conversation) -> None:
-        conversation.request()
-        conversation.send(b"HTTP/1.1 200 OK\r\n\r\n")
-        try:
-            while True:
-                conversation.send(b"x" * 65536)
-        finally:
-            conversation.backend.closed.append(b"")
-
     backend = stage.backend(script=endless)
     proxy = stage.lbproxy(CONF, b=backend, u=stage.dead(), more="send_timeout 300ms; proxy_max_temp_file_size 0;")
     with Client(proxy.address) as client:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.client import Address
+from tests.support.message import Message
 from tests.support.waiting import TIMEOUT, Journal
 
 
@@ -26,7 +27,7 @@ class Gone(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(Message):
     """
     What a backend received.
 
@@ -43,15 +44,6 @@ class Request:
     body: bytes = b""
     raw: bytes = field(default=b"", repr=False)
     server: str = ""
-
-    def get(self, name: str) -> str | None:
-        """Return the first field (any letter case) or variable of this name, or None."""
-        return next(iter(self.get_all(name)), None)
-
-    def get_all(self, name: str) -> list[str]:
-        """Return every field or variable of this name, in order."""
-        wanted = name.lower().encode()
-        return [value.decode("latin-1") for key, value in self.fields if key.lower() == wanted]
 
     @property
     def target(self) -> str:
@@ -194,6 +186,17 @@ def hang(conversation: Conversation, _request: Request) -> None:
     """A reply: say nothing until the proxy gives up (`Backend.closed`)."""
     conversation.until_gone()
     conversation.close()
+
+
+def endless(conversation: Conversation) -> None:
+    """Answer one request for ever; the connection counts as closed once nobody takes any more."""
+    conversation.request()
+    conversation.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    try:
+        while True:
+            conversation.send(b"x" * 65536)
+    finally:
+        conversation.backend.closed.append(b"")
 
 
 def closing(data: bytes) -> Reply:

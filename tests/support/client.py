@@ -10,6 +10,7 @@ from typing import Self
 
 import h11
 
+from tests.support.message import Message
 from tests.support.waiting import TIMEOUT
 
 Address = tuple[str, int] | str
@@ -43,7 +44,7 @@ def chunked(*chunks: bytes, trailer: bytes = b"") -> bytes:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Message):
     """A response as it came in; *head* is the final head's octets, *interim* the statuses of 1xx before it."""
 
     status: int
@@ -53,15 +54,6 @@ class Answer:
     interim: tuple[int, ...] = ()
     version: bytes = b"1.1"
     raw: bytes = field(default=b"", repr=False)
-
-    def get(self, name: str) -> str | None:
-        """Return the first field of this name, or None."""
-        return next(iter(self.get_all(name)), None)
-
-    def get_all(self, name: str) -> list[str]:
-        """Return every field of this name, in order."""
-        wanted = name.lower().encode()
-        return [value.decode("latin-1") for key, value in self.fields if key.lower() == wanted]
 
     @property
     def text(self) -> str:
