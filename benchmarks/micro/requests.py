@@ -13,8 +13,8 @@ from functools import partial
 from importlib.resources import files
 
 from lbproxy import plan
-from lbproxy.config.blocks import Environment
 from lbproxy.config.model import Address
+from lbproxy.config.reader import Environment
 from lbproxy.errors import Source
 from lbproxy.http.exchange import Client, Exchange
 from lbproxy.protocols.forwarding import UpstreamProtocol

@@ -51,6 +51,7 @@ class Server:
         logs: Where to say what happened.
 
     Attributes:
+        upstreams: What it passes requests to.
         draining: No new clients are taken; each of those here gets one more answer at most.
     """
 
@@ -59,9 +60,9 @@ class Server:
         self.draining = False
         self._main = plan.config.settings(MainSettings)
         self._poller = Poller()
-        self._upstreams = Upstreams(self._poller, plan, random.Random())  # noqa: S311 - balancing, not secrets
+        self.upstreams = Upstreams(self._poller, plan, random.Random())  # noqa: S311 - balancing, not secrets
         self.dispatcher = Dispatcher(plan, {
-            location: Forwarder(route.action, self._upstreams.of(route.action), self._upstreams.find)
+            location: Forwarder(route.action, self.upstreams.of(route.action), self.upstreams.find)
             for location, route in plan.routes.items() if route.action is not None
         })
         self._listeners = {
@@ -89,7 +90,7 @@ class Server:
         trio.lowlevel.remove_instrument(turn_end)
         self._poller.end_fibres()
         self.logs.end_turn()
-        self._upstreams.close()
+        self.upstreams.close()
         for listener in self._listeners:
             listener.pause()
         self._poller.close()
@@ -151,7 +152,7 @@ class Server:
 
     def _exhausted(self, listener: Listener, reason: str) -> None:
         self.logs.error.log("crit", f"accept() failed {reason}")
-        self._upstreams.shrink()
+        self.upstreams.shrink()
         self._nursery.start_soon(self._resume_later, listener)
 
     async def _resume_later(self, listener: Listener) -> None:
@@ -164,7 +165,7 @@ class Server:
     async def _keep_house(self) -> None:
         while True:
             await trio.sleep(_TICK)
-            self._upstreams.expire(trio.current_time())
+            self.upstreams.expire(trio.current_time())
             self.logs.tick()
 
 

@@ -20,7 +20,7 @@ from lbproxy.net.pool import Pool, Pooled
 from lbproxy.net.stream import SockAddr, Stream, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lbproxy.balance.group import PeerGroup
     from lbproxy.balance.peer import Chance, Peer
@@ -151,22 +151,23 @@ class Upstreams:
         upstream, _ = self._resolved.pop(name)
         upstream.pool.close()
 
-    def _all(self) -> list[Upstream]:
-        return [*self._running.values(), *(upstream for upstream, _ in self._resolved.values())]
+    def __iter__(self) -> Iterator[Upstream]:
+        """Yield those that have been asked for so far."""
+        yield from [*self._running.values(), *(upstream for upstream, _ in self._resolved.values())]
 
     def expire(self, now: float) -> None:
         """Close connections that have been idle for too long."""
-        for upstream in self._all():
+        for upstream in self:
             upstream.pool.expire(now)
 
     def shrink(self) -> None:
         """Give up an idle connection of each upstream: descriptors have run out."""
-        for upstream in self._all():
+        for upstream in self:
             upstream.pool.shrink()
 
     def close(self) -> None:
         """Close every idle connection."""
-        for upstream in self._all():
+        for upstream in self:
             upstream.pool.close()
 
 
