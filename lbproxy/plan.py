@@ -17,10 +17,12 @@ from lbproxy.balance.methods import ARITIES
 from lbproxy.balance.retry import RetryPolicy
 from lbproxy.balance.settings import BalanceSettings
 from lbproxy.config.addresses import Resolver
-from lbproxy.config.blocks import Environment, Grammar, in_order, read_config
+from lbproxy.config.blocks import in_order, read_config
 from lbproxy.config.core import CORE_SETTINGS, ClientSettings
 from lbproxy.config.lexer import Unbalanced
 from lbproxy.config.model import Config, Location, VirtualServer
+from lbproxy.config.reader import Environment
+from lbproxy.config.vocabulary import Grammar
 from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, LogCompiler
 from lbproxy.http.charset import CharsetSettings, compile_charset

@@ -21,8 +21,6 @@ from lbproxy.config.upstreams import compile_upstream
 from lbproxy.config.vocabulary import Grammar, Vocabulary
 from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 
-__all__ = ["Environment", "Grammar", "compile_config", "in_order", "load_config", "read_config"]
-
 
 def load_config(source: Source, grammar: Grammar, environment: Environment) -> Config:
     """

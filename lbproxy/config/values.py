@@ -138,12 +138,12 @@ def choice(*names: str) -> Callable[[Argument], str]:
     return parse
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the closest of the *known* words; "" when none is close."""
+def did_you_mean(word: str, known: Iterable[str], wording: str = 'did you mean "{}"?') -> str:
+    """Return a hint that names the closest of the *known* words in *wording*; "" when none is close."""
     import difflib  # noqa: PLC0415 - only for mistakes
 
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.75)
-    return f'did you mean "{close[0]}"?' if close else ""
+    return wording.format(close[0]) if close else ""
 
 
 def split_parameter(arg: Argument) -> tuple[str, Argument] | None:

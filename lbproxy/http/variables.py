@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 
+from lbproxy.config.values import did_you_mean
 from lbproxy.http import getters
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter
@@ -129,10 +130,7 @@ class VariableTable:
 
     def suggest(self, name: str) -> str:
         """Return a hint for a name that `lookup` does not know; "" when nothing is near."""
-        import difflib  # noqa: PLC0415 - only for mistakes
-
-        near = difflib.get_close_matches(name.lower(), self._getters, n=1)
-        return f'did you mean "${near[0]}"?' if near else ""
+        return did_you_mean(name.lower(), self._getters, 'did you mean "${}"?')
 
 
 def _value(name: str, unset: bytes | None) -> Getter:

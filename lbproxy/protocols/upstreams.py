@@ -16,6 +16,7 @@ from lbproxy.balance.peer import Chance
 from lbproxy.config.addresses import Endpoint, Resolver, is_literal, resolve
 from lbproxy.config.core import PoolSettings
 from lbproxy.config.model import Address, Config, UpstreamConf, UpstreamServer
+from lbproxy.config.values import did_you_mean
 from lbproxy.errors import InvalidValue, MalformedMessage, Position, Source
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
@@ -146,11 +147,8 @@ class UpstreamTable:
         return UpstreamPlan(conf)
 
     def _suggestion(self, host: str) -> str:
-        from difflib import get_close_matches  # noqa: PLC0415 - only for mistakes
-
         names = [conf.name for conf in self._config.upstreams.values()]
-        near = get_close_matches(host, names, n=1)
-        return f"did you mean the upstream {near[0]}?" if near else "no upstream has this name either"
+        return did_you_mean(host, names, "did you mean the upstream {}?") or "no upstream has this name either"
 
 
 def key_of(endpoint: Endpoint, default_port: int | None) -> str:

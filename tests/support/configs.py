@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from lbproxy.config.blocks import Environment, Grammar, load_config, read_config
+from lbproxy.config.blocks import load_config, read_config
 from lbproxy.config.core import CORE_SETTINGS
 from lbproxy.config.model import Address, Config
 from lbproxy.config.parser import Argument, Directive
+from lbproxy.config.reader import Environment
 from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import duration, text
+from lbproxy.config.vocabulary import Grammar
 from lbproxy.errors import ConfigErrors, Position, Source
 
 HOSTS = {"localhost": ("127.0.0.1",), "two.test": ("10.0.0.1", "10.0.0.2"), "six.test": ("::1",)}

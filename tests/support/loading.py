@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lbproxy import plan
-from lbproxy.config.blocks import Environment
 from lbproxy.config.model import Address
+from lbproxy.config.reader import Environment
 from lbproxy.errors import Source
 from lbproxy.process.configfile import FileIncluder
 
