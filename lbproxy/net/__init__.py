@@ -1,1 +1,1 @@
-"""Sockets: readiness, streams, listeners, pools. Octets only: of ours imports nothing but errors."""
+"""Sockets: readiness, fibres, streams, listeners, pools. Octets only: of ours imports nothing but errors."""

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lbproxy.errors import describe
-from lbproxy.net.readiness import Channel, Poller
+from lbproxy.net.channel import Channel
+from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
 
 _BATCH = 64  # connections accepted before those already accepted get their turn

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lbproxy.errors import StreamClosed, StreamTimeout, describe
-from lbproxy.net.readiness import MOST_READY_CALLS, Channel, Poller
+from lbproxy.net.channel import Channel
+from lbproxy.net.readiness import MOST_READY_CALLS, Poller
 
 RECV_SIZE = 65536
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST

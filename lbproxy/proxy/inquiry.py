@@ -28,7 +28,7 @@ from lbproxy.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
-from lbproxy.net.readiness import wait_either
+from lbproxy.net.channel import wait_either
 from lbproxy.protocols.diagnosis import Failure, mend
 from lbproxy.proxy.requestbody import RequestBody, Spool, SpoolReader
 from lbproxy.wire import uwsgi

@@ -24,7 +24,8 @@ from lbproxy.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
-from lbproxy.net.readiness import MOST_READY_CALLS, wait_either
+from lbproxy.net.channel import wait_either
+from lbproxy.net.readiness import MOST_READY_CALLS
 
 if TYPE_CHECKING:
     from lbproxy.net.stream import Stream

@@ -9,7 +9,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lbproxy.errors import StreamClosed, StreamTimeout
-from lbproxy.net.readiness import MOST_READY_CALLS, Poller, wait_either
+from lbproxy.net.channel import wait_either
+from lbproxy.net.readiness import MOST_READY_CALLS, Poller
 from lbproxy.net.stream import Stream
 
 
