@@ -173,7 +173,7 @@ def test_access_logs_are_collected_once_each() -> None:
 
 
 def test_the_slash_is_added_where_requests_are_passed_on() -> None:
-    """A prefix that ends in one, with a ``*_pass`` (semantics: auto_redirect)."""
+    """A prefix that ends in one, with a ``*_pass`` (nginx: auto_redirect)."""
     plan = server_of("location /a/ { proxy_pass http://backend; } location /b/ { return 204; }")
     (server,) = plan.config.servers
     assert plan.router.location(server, b"/a").redirect == b"/a/"

@@ -26,13 +26,13 @@ CONDITIONS = (
     "error", "timeout", "invalid_header", "non_idempotent", "updating", "http_500", "http_502", "http_503",
     "http_504", "http_403", "http_404", "http_429", "off",
 )  # fmt: skip
-"""What ``*_next_upstream`` knows (M/proxy:ngx_http_proxy_next_upstream_masks); "updating" is for caches."""
+"""What ``*_next_upstream`` knows (ngx_http_proxy_next_upstream_masks); "updating" is for caches."""
 
 IGNORABLE = (
     "X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset",
     "Expires", "Cache-Control", "Set-Cookie", "Vary",
 )  # fmt: skip
-"""What ``*_ignore_headers`` knows (UP:ngx_http_upstream_ignore_headers_masks)."""
+"""What ``*_ignore_headers`` knows (ngx_http_upstream_ignore_headers_masks)."""
 
 CONTROL_FIELDS = (
     b"x-accel-expires", b"x-accel-redirect", b"x-accel-limit-rate", b"x-accel-buffering", b"x-accel-charset",
@@ -51,7 +51,7 @@ _SINGLE = tuple(
         b"accept-ranges", b"content-encoding", b"status",
     )
 )  # fmt: skip
-"""Fields of which only the first counts (UP:ngx_http_upstream_headers_in, process_header_line)."""
+"""Fields of which only the first counts (ngx_http_upstream_headers_in, process_header_line)."""
 
 
 def _conditions(directive: Directive) -> frozenset[str]:

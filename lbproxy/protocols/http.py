@@ -1,7 +1,7 @@
 """
 HTTP servers: ``proxy_pass`` and what belongs to it.
 
-The head that reaches a server is nginx's (M/proxy:ngx_http_proxy_create_request): the request line, the
+The head that reaches a server is nginx's (ngx_http_proxy_create_request): the request line, the
 fields of ``proxy_set_header``, Host and framing, then the client's other fields as they came in.  On top of
 nginx, fields that the client's Connection names stay behind (RFC 9110 section 7.6.1), the framing fields
 always tell how the body is really sent, and an upgrade is passed on without being configured, unless it is
@@ -38,7 +38,7 @@ from lbproxy.wire.body import CHUNKED, Framing
 from lbproxy.wire.heads import RequestHead, ResponseHead
 
 _OWN_FIELDS = fields.HOP_BY_HOP | {b"host", b"content-length", b"expect"}
-"""Client's fields that are written anew or end here (M/proxy:ngx_http_proxy_headers)."""
+"""Client's fields that are written anew or end here (ngx_http_proxy_headers)."""
 
 _FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 _HIDDEN = (b"date", b"server", b"x-pad", *CONTROL_FIELDS)

@@ -2,7 +2,7 @@
 ``proxy_redirect``: what a server calls its own URLs, turned into what the client calls them.
 
 Applied to Location and to the URL in Refresh; the first rule that fits decides
-(M/proxy:ngx_http_proxy_rewrite_redirect, UP:ngx_http_upstream_rewrite_location and _refresh).
+(ngx_http_proxy_rewrite_redirect, ngx_http_upstream_rewrite_location and _refresh).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 Where requests go: the argument of ``proxy_pass`` and ``uwsgi_pass``.
 
 One parser reads it while loading and, when it has variables, for each request
-(src/core/ngx_inet.c:ngx_parse_url, M/proxy:ngx_http_proxy_pass and :ngx_http_proxy_eval).
+(src/core/ngx_inet.c:ngx_parse_url, ngx_http_proxy_pass and :ngx_http_proxy_eval).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 What the destination of a ``*_pass`` is: an ``upstream`` block, or the implicit upstream of an address.
 
-As UP:ngx_http_upstream_add: one implicit upstream for all who name the same address.
+As ngx_http_upstream_add: one implicit upstream for all who name the same address.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 uwsgi servers: ``uwsgi_pass`` and what belongs to it.
 
-The packet is nginx's (M/uwsgi:ngx_http_uwsgi_create_request): the variables of ``uwsgi_param`` in order,
+The packet is nginx's (ngx_http_uwsgi_create_request): the variables of ``uwsgi_param`` in order,
 HTTP_HOST unless configured, then one HTTP_* per field of the client, repeats joined, but none that is
 configured.  On top of nginx, what would lie to an application stays out:
 
@@ -115,7 +115,7 @@ class UwsgiProtocol:
         return self._visible(head)
 
     def adds_own(self, name: bytes, head: ResponseHead) -> bool:
-        """See `UpstreamProtocol`; an application may name itself, but need not (M/uwsgi hides neither)."""
+        """See `UpstreamProtocol`; an application may name itself, but need not (nginx hides neither)."""
         return name not in self.passed or head.get(name) is None
 
 

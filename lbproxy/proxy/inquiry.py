@@ -301,7 +301,11 @@ class Inquiry:
         return data
 
     def is_buffered(self, head: ResponseHead) -> bool:
-        """Whether the answer may be held back and read ahead; the server may decide (UP:process_buffering)."""
+        """
+        Whether the answer may be held back and read ahead.
+
+        The server's X-Accel-Buffering decides before the configuration does (ngx_http_upstream_process_buffering).
+        """
         settings = self._settings
         if b"x-accel-buffering" not in settings.ignore_headers:
             said = (head.get(b"x-accel-buffering") or b"").lower()

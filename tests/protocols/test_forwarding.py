@@ -22,7 +22,7 @@ def test_both_protocols_have_every_common_directive() -> None:
 
 
 def test_defaults_are_those_of_nginx() -> None:
-    """M/proxy:ngx_http_proxy_merge_loc_conf."""
+    """ngx_http_proxy_merge_loc_conf."""
     settings = ProxySettings()
     assert (settings.connect_timeout, settings.send_timeout, settings.read_timeout) == (60.0, 60.0, 60.0)
     assert settings.next_upstream == {"error", "timeout"}
@@ -88,7 +88,7 @@ def test_a_passed_field_is_not_hidden() -> None:
 
 
 def test_of_a_field_that_may_stand_once_the_first_counts() -> None:
-    """UP:ngx_http_upstream_process_header_line; fields that are lists keep all their lines."""
+    """ngx_http_upstream_process_header_line; fields that are lists keep all their lines."""
     head = response(b"Expires: 1\r\nVary: a\r\nETag: x\r\nEXPIRES: 2\r\nVary: b\r\netag: y\r\n")
     assert compile_hiding(ProxySettings(), [])(head) == b"Expires: 1\r\nVary: a\r\nETag: x\r\nVary: b\r\n"
 

@@ -15,7 +15,7 @@ from tests.support.served import action_of, arrive, lines, protocol_of, request,
 PASS = "proxy_pass http://backend;"
 
 
-# The request line: semantics.md 2.12, each tried with nginx 1.22
+# The request line, each tried with nginx 1.22
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_upgrades_pass_without_configuration(directives: str, fields: bytes, got
 
 
 def test_an_answer_loses_date_and_server_unless_they_are_passed() -> None:
-    """What is passed is never made up by us (M/proxy:ngx_http_proxy_process_header)."""
+    """What is passed is never made up by us (ngx_http_proxy_process_header)."""
     fields = b"Server: s\r\nDate: d\r\nX-Pad: p\r\nX-A: 1\r\n"
     plan = server_of(
         f"location / {{ {PASS} }} location /passes {{ {PASS} proxy_pass_header Server; proxy_pass_header Date; }}"
