@@ -9,10 +9,10 @@ Source: nginx src/http/modules/ngx_http_upstream_ip_hash_module.c:ngx_http_upstr
 
 from __future__ import annotations
 
-from lbproxy.balance.method import MISSES, KeyKind, Learnless, Method, without_arguments
+from lbproxy.balance.method import KeyKind, Learnless, Method, without_arguments
 from lbproxy.balance.peer import Peer, Selection
-from lbproxy.balance.round_robin import smooth_pick
 from lbproxy.balance.tier import Tier
+from lbproxy.balance.walk import walk_on
 from lbproxy.config.parser import Directive
 
 _START, _FACTOR, _MODULUS = 89, 113, 6271
@@ -53,12 +53,7 @@ class IpHash(Learnless):
 
     def pick(self, selection: Selection, now: float) -> Peer | None:
         """Return the peer of the client's network, or the one it falls to while that is not eligible."""
-        tier, walk = self._tier, selection.state
+        walk = selection.state
         if not isinstance(walk, _Walk):
             walk = selection.state = _Walk(selection.key)
-        while walk.misses <= MISSES:
-            peer = tier.at(walk.step() % tier.total_weight)
-            if tier.admits(peer, selection, now):
-                return peer
-            walk.misses += 1
-        return smooth_pick(tier.eligible(selection, now))
+        return walk_on(walk, self._tier, selection, now)

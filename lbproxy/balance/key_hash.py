@@ -26,6 +26,7 @@ from lbproxy.balance.method import (
 from lbproxy.balance.peer import Peer, Selection
 from lbproxy.balance.round_robin import smooth_pick
 from lbproxy.balance.tier import Tier
+from lbproxy.balance.walk import walk_on
 from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 
@@ -79,16 +80,12 @@ class KeyHash(Learnless):
 
     def pick(self, selection: Selection, now: float) -> Peer | None:
         """Return the peer of the key, or the one it falls to while that is not eligible."""
-        tier, walk = self._tier, selection.state
+        if not selection.key:
+            return smooth_pick(self._tier.eligible(selection, now))
+        walk = selection.state
         if not isinstance(walk, _Sum):
             walk = selection.state = _Sum(selection.key)
-        if selection.key:
-            while walk.misses <= MISSES:
-                peer = tier.at(walk.step() % tier.total_weight)
-                if tier.admits(peer, selection, now):
-                    return peer
-                walk.misses += 1
-        return smooth_pick(tier.eligible(selection, now))
+        return walk_on(walk, self._tier, selection, now)
 
 
 def point_seed(name: str) -> int:
