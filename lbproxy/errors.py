@@ -117,7 +117,7 @@ class ConfigErrors(LbproxyError):
 
 class MalformedMessage(LbproxyError):
     """
-    Octets that the grammar refuses.
+    Octets that the grammar refuses, or a request that cannot be put to a server as it is configured.
 
     Args:
         reason: What is wrong, for the log.
@@ -205,3 +205,6 @@ class NoLivePeers(LbproxyError):
 
 class ClientGone(LbproxyError):
     """The client closed before it had its answer; logged as 499, and never the server's fault."""
+
+    def __init__(self, reason: str = "client prematurely closed connection") -> None:
+        super().__init__(reason)

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from lbproxy.wire.heads import ResponseHead
 
 _MOST_INTERIM = 16  # 1xx heads before the final one
-_GONE = "client prematurely closed connection"
 _WHILE = {
     "connect": "while connecting to upstream",
     "send": "while sending request to upstream",
@@ -160,13 +159,13 @@ class Inquiry:
             return
         client = self._client
         if client.hung_up and not self.half_closed:
-            raise ClientGone(_GONE)
+            raise ClientGone
         self._server = server
         client.on_hangup = self._client_gone
         client.watch_input()
 
     def _client_gone(self) -> None:
-        self._server.interrupt(ClientGone(_GONE))
+        self._server.interrupt(ClientGone())
 
     def unwatch_client(self) -> None:
         """The answer is complete: the client may close when it likes."""

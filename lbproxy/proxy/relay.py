@@ -144,7 +144,7 @@ class Relay:
                 await wait_either(server, self._read_timeout, client, self._send_timeout)
                 return
             if client.hung_up and not self._half_closed:
-                raise ClientGone("client prematurely closed connection")
+                raise ClientGone
             await server.wait_readable(self._read_timeout)
         except StreamTimeout as error:
             if not error.reading:
