@@ -120,8 +120,14 @@ def _send_signal(name: str, options: Options) -> int:
     from lbproxy.process.options import pid_path
     from lbproxy.process.pidfile import read_pid
 
+    if name == "reload":
+        from lbproxy.process.cycle import check, read_plan
+
     try:
-        os.kill(read_pid(pid_path(options)), getattr(signal, SIGNALS[name]))
+        pid = read_pid(pid_path(options))
+        if name == "reload":  # the master would refuse a bad file as well, but only its log would say so
+            check(read_plan(options), options)
+        os.kill(pid, getattr(signal, SIGNALS[name]))
     except (LbproxyError, OSError) as error:
         _complain(error)
         return 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +122,20 @@ def test_signal_without_a_master_is_told(here: Path, capsys: pytest.CaptureFixtu
     write(here / "lbproxy.pid", text="1234567\n")
     assert cli.main(["-s", "reload"]) == 1
     assert "lbproxy is not running" in capsys.readouterr().err
+
+
+def test_reload_of_a_bad_file_is_refused_where_it_was_asked_for(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As nginx does; the master gets no signal."""
+    write(here / "site.conf", text="server { listen 0; retrun 200; }")
+    monkeypatch.setattr("lbproxy.process.pidfile.read_pid", lambda _: os.getpid())
+    signals: list[int] = []
+    monkeypatch.setattr("os.kill", lambda _, number: signals.append(number))
+    assert cli.main(["-s", "reload"]) == 1
+    assert 'unknown directive "retrun"' in capsys.readouterr().err
+    write(here / "site.conf")
+    assert (cli.main(["-s", "reload"]), signals) == (0, [signal.SIGHUP])
 
 
 @pytest.mark.parametrize("argv", [["-v"], ["-t", "-c", "site.conf"], ["-s", "stop", "-c", "site.conf"]])
