@@ -130,9 +130,14 @@ def _compile_return(directive: Directive, table: VariableTable) -> Step:
     if template.constant == b"" and status >= 400:
         return lambda _: Answer(status)
     text = template.bind(table)
-    if status in REDIRECTS:
-        return lambda ex: Answer(status, location=text(ex))
-    return lambda ex: Answer(status, text(ex), _media_type(ex))
+
+    def answer(ex: Exchange) -> Answer:
+        ex.status = ex.forced_status or status  # what $status is in the text (ngx_http_send_response)
+        if status in REDIRECTS:
+            return Answer(status, location=text(ex))
+        return Answer(status, text(ex), _media_type(ex))
+
+    return answer
 
 
 def _media_type(ex: Exchange) -> bytes:

@@ -67,7 +67,7 @@ class Dispatcher:
         if target is None:
             await send_error(conn, ex, ex.forced_status or status)
             return
-        ex.status = status  # what $status is there
+        ex.status = status if target.response is None else target.response  # what $status is there
         place = target.uri(ex)
         if not place.startswith((b"/", b"@")):
             await send_error(conn, ex, target.redirect_status, location=place)

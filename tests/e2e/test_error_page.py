@@ -87,6 +87,19 @@ def test_forms_of_error_page(stage: Stage, form: str, status: int) -> None:
     assert (answer.status, answer.text) == (status, "sorry")
 
 
+@pytest.mark.parametrize(("form", "status"), [("@sorry", 502), ("=503 @sorry", 503), ("= @sorry", 200)])
+def test_status_variable_of_an_error_page(stage: Stage, form: str, status: int) -> None:
+    """$status in the page is what the client is told."""
+    more = f"""
+        error_page 502 {form};
+        location / {{ proxy_pass http://<dead>; }}
+        location @sorry {{ return 200 "$status"; }}
+    """
+    proxy = stage.lbproxy(CONF.replace("<more>", more), dead=stage.dead())
+    answer = get(proxy.address)
+    assert (answer.status, answer.text) == (status, str(status))
+
+
 def test_error_page_redirects_to_a_url(stage: Stage) -> None:
     more = "error_page 502 http://status.example.com/; location / { proxy_pass http://<dead>; }"
     proxy = stage.lbproxy(CONF.replace("<more>", more), dead=stage.dead())
