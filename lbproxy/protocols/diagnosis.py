@@ -3,7 +3,8 @@ Why a server failed, and what its operator may do about it: the sentence behind 
 
 Facts of uWSGI are from its core/protocol.c and core/init.c, tried with pyuwsgi 2.0.30: it answers neither a packet
 beyond ``buffer-size`` nor one of more than 128 variables, but closes or resets the connection; the same goes for an
-HTTP request that comes to a uwsgi ``socket``.
+HTTP request that comes to a uwsgi ``socket``.  Nor does it answer when the application raises before it has called
+start_response().
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Failure:
         variables: Number of uwsgi variables; 0 for HTTP.
         fresh: The connection was made for this request.
         silent: The server had not sent an octet.
+        nameless: The request is a uwsgi packet without REQUEST_METHOD.
     """
 
     protocol: str
@@ -42,6 +44,7 @@ class Failure:
     variables: int = 0
     fresh: bool = True
     silent: bool = True
+    nameless: bool = False
 
 
 def mend(failure: Failure) -> str:
@@ -49,7 +52,7 @@ def mend(failure: Failure) -> str:
     if failure.phase == "connect":
         return _mend_connect(failure)
     if failure.timeout is not None:
-        return _mend_timeout(failure)
+        return _mend_timeout(failure, passed(failure.protocol, failure.phase, failure.timeout))
     if failure.silent and failure.fresh and failure.phase in {"send", "head"}:
         return _mend_silence(failure)
     return ""
@@ -75,15 +78,15 @@ _OWN_MENDS = {
 
 def _mend_connect(failure: Failure) -> str:
     if failure.timeout is not None:
-        return f"no answer to the connection request: is the host up and the port open? ({_directive(failure)})"
+        said = passed(failure.protocol, failure.phase, failure.timeout)
+        return f"no answer to the connection request: is the host up and the port open? ({said})"
     unix = failure.address.startswith("unix:")
     mends = _OWN_MENDS | (_UNIX_MENDS if unix else _MENDS)
     text = mends.get(failure.errno, "")
     return text.format(address=failure.address, path=failure.address.removeprefix("unix:"))
 
 
-def _mend_timeout(failure: Failure) -> str:
-    said = _directive(failure)
+def _mend_timeout(failure: Failure, said: str) -> str:
     if failure.phase == "head" and failure.silent:
         if failure.protocol == "uwsgi":
             return f"{said}; if the node listens with http-socket or http, use proxy_pass instead of uwsgi_pass"
@@ -100,14 +103,18 @@ def _mend_silence(failure: Failure) -> str:
                 "told otherwise: give it buffer-size = 32768")
     if failure.variables > UWSGI_MOST_VARIABLES:
         return f"the request has {failure.variables} variables and uWSGI takes at most {UWSGI_MOST_VARIABLES}"
-    return "closed without a byte: if this port speaks HTTP (http-socket = ..., http = ...), use proxy_pass here"
+    if failure.nameless:
+        return ("the request has no variable REQUEST_METHOD: include uwsgi_params here too, a level with uwsgi_param "
+                "lines of its own inherits none")
+    return ("closed without a byte: did the application raise an exception? the node's log says; if this port speaks "
+            "HTTP (http-socket = ..., http = ...), use proxy_pass here")
 
 
-def _directive(failure: Failure) -> str:
-    prefix = "uwsgi" if failure.protocol == "uwsgi" else "proxy"
-    kind = {"connect": "connect", "send": "send"}.get(failure.phase, "read")
-    assert failure.timeout is not None
-    return f"{prefix}_{kind}_timeout {failure.timeout:g}s has passed"
+def passed(protocol: str, phase: str, timeout: float) -> str:
+    """Return which directive's *timeout*, in seconds, has passed; protocol and phase as in `Failure`."""
+    prefix = "uwsgi" if protocol == "uwsgi" else "proxy"
+    kind = phase if phase in {"connect", "send"} else "read"
+    return f"{prefix}_{kind}_timeout {timeout:g}s has passed"
 
 
 def speaks_http(status: int, names: Container[bytes]) -> str:

@@ -135,6 +135,7 @@ def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Frame
         decoder_for(head.framing),
         framer,
         ahead=count * size if inquiry.is_buffered(head) else 0,
+        protocol=inquiry.protocol.name,
         read_timeout=settings.read_timeout,
         send_timeout=conn.settings.send_timeout,
         half_closed=inquiry.half_closed,

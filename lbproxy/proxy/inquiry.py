@@ -337,6 +337,7 @@ class Inquiry:
             variables=0 if http else uwsgi.count_variables(self._request),
             fresh=fresh,
             silent=silent,
+            nameless=not http and b"REQUEST_METHOD" not in self._request,
         )
         kind = UpstreamTimeout if timed_out else ConnectFailed if phase == "connect" else UpstreamClosed
         reason = f"upstream timed out {error.reason}" if timed_out else error.reason

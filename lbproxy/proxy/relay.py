@@ -26,6 +26,7 @@ from lbproxy.errors import (
 )
 from lbproxy.net.channel import wait_either
 from lbproxy.net.readiness import MOST_READY_CALLS
+from lbproxy.protocols.diagnosis import passed
 
 if TYPE_CHECKING:
     from lbproxy.net.stream import Stream
@@ -42,13 +43,14 @@ class Relay:
         decoder: Takes the server's framing off.
         framer: Puts the client's on.
         ahead: Octets read ahead of a slow client; 0: none.
+        protocol: Of the server, as in `Failure`: names the directive when it is too slow.
         read_timeout: Seconds between two reads from the server.
         send_timeout: Seconds between two writes to the client.
         half_closed: The client had ended its sending before this answer began, so that says nothing.
     """
 
-    __slots__ = ("_ahead", "_client", "_decoder", "_framer", "_half_closed", "_pending", "_read_timeout",
-                 "_send_timeout", "_server", "length")
+    __slots__ = ("_ahead", "_client", "_decoder", "_framer", "_half_closed", "_pending", "_protocol",
+                 "_read_timeout", "_send_timeout", "_server", "length")
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Relay:
         framer: Framer,
         *,
         ahead: int,
+        protocol: str,
         read_timeout: float,
         send_timeout: float,
         half_closed: bool,
@@ -65,7 +68,7 @@ class Relay:
         self._server, self._client = server, client
         self._decoder, self._framer = decoder, framer
         self._ahead, self._read_timeout, self._send_timeout = ahead, read_timeout, send_timeout
-        self._half_closed = half_closed
+        self._protocol, self._half_closed = protocol, half_closed
         self._pending: bytes | memoryview = b""
         self.length = 0
 
@@ -149,7 +152,8 @@ class Relay:
         except StreamTimeout as error:
             if not error.reading:
                 raise
-            raise UpstreamTimeout(f"upstream timed out {error.reason} while {_PHASE}") from None
+            said = passed(self._protocol, "body", self._read_timeout)
+            raise UpstreamTimeout(f"upstream timed out {error.reason} while {_PHASE}", said) from None
 
     async def _take_turn(self) -> None:
         poller = self._server.poller

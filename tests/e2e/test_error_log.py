@@ -84,6 +84,15 @@ def test_listen_queue_full(stage: Stage) -> None:
     assert re.search("queue|backlog|--listen", line)
 
 
+def test_packet_without_the_inherited_variables(stage: Stage) -> None:
+    """The trap of uwsgi_param: one line in a location, and uwsgi_params of the server are gone."""
+    conf = CONF.replace("location / {", "include uwsgi_params; location / {").replace("{ include uwsgi_params; ", "{ ")
+    backend = stage.uwsgi(close)
+    proxy = stage.lbproxy(conf, **{"pass": f"uwsgi_param A b; uwsgi_pass {backend.address}"})
+    line = failure(proxy, "while reading response header from upstream", f"uwsgi://{backend.address}")
+    assert "no variable REQUEST_METHOD" in line
+
+
 def test_http_sent_to_a_uwsgi_socket(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
     """uWSGI reads "GET " as a packet of 21573 octets and closes without a byte."""
     proxy = stage.lbproxy(CONF, **{"pass": f"proxy_pass http://{nodes[0].address}"})

@@ -191,7 +191,8 @@ class TestCutAnswers:
             await wait_all_tasks_blocked()
         await client.rest()
         assert trio.current_time() == pytest.approx(65, abs=0.5)
-        assert "upstream timed out (110: Connection timed out) while reading upstream" in scene.errors()[0]
+        (line,) = scene.errors()
+        assert "(110: Connection timed out) while reading upstream (proxy_read_timeout 20s has passed)" in line
 
     async def test_the_slow_client_gets_what_came_before_the_cut(self, scene: Scene) -> None:
         """What was read ahead is delivered before the connection ends."""
