@@ -6,7 +6,16 @@ h11 is imported on first use: most heads never need it, and starting should not 
 
 from __future__ import annotations
 
+import re
+
 from lbproxy.errors import MalformedMessage
+
+_OCTETS = re.compile(r"""(?:bytearray\()?\bb(['"])(.*)\1\)?""")
+"""How Python shows octets, in h11's messages."""
+
+
+def _words_of(error: Exception) -> str:
+    return _OCTETS.sub(r'"\2"', str(error))
 
 
 def judge_request(head: bytes) -> None:
@@ -23,7 +32,7 @@ def judge_request(head: bytes) -> None:
     try:
         event = connection.next_event()
     except h11.RemoteProtocolError as error:
-        raise MalformedMessage(str(error), error.error_status_hint) from error
+        raise MalformedMessage(_words_of(error), error.error_status_hint) from error
     if not isinstance(event, h11.Request):
         raise MalformedMessage("not one complete request head")
 
@@ -46,6 +55,6 @@ def judge_response(head: bytes) -> None:
     try:
         event = connection.next_event()
     except h11.RemoteProtocolError as error:
-        raise MalformedMessage(str(error), 502) from error
+        raise MalformedMessage(_words_of(error), 502) from error
     if not isinstance(event, h11.Response | h11.InformationalResponse):
         raise MalformedMessage("not one complete response head", 502)

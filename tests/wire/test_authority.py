@@ -34,6 +34,12 @@ def test_bad_requests_have_the_status_h11_proposes(head: bytes, status: int) -> 
     assert info.value.status == status
 
 
+def test_octets_are_quoted_as_they_are_anywhere_else() -> None:
+    """An operator reads these words in the error log, and need not know Python."""
+    with pytest.raises(MalformedMessage, match=r'^illegal header line: "a b: 1"$'):
+        judge_request(b"GET / HTTP/1.1\r\nHost: h\r\na b: 1\r\n\r\n")
+
+
 @pytest.mark.parametrize("head", [b"HTTP/1.1 099 x\r\n\r\n", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
                                   b"HTTP/1.1 200 OK\r\n"])
 def test_bad_answers_are_502(head: bytes) -> None:
