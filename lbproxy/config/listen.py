@@ -12,7 +12,7 @@ from lbproxy.config.addresses import Endpoint, Resolver, parse_endpoint, port_nu
 from lbproxy.config.model import Address, ServerName
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.regex import compile_regex
-from lbproxy.config.values import flag, size
+from lbproxy.config.values import did_you_mean, flag, size
 from lbproxy.errors import InvalidValue, Position
 
 DEFAULT_PORT = 80
@@ -109,7 +109,8 @@ def _apply(listen: Listen, arg: Argument) -> None:
     elif name == "ipv6only" and equals:
         listen.options["ipv6only"] = flag(Argument(value, arg.position))
     elif name + equals not in TUNING:
-        raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position)
+        known = ("default_server", "reuseport", "backlog=", "rcvbuf=", "sndbuf=", "ipv6only=", *TUNING)
+        raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, did_you_mean(name + equals, known))
 
 
 def _octets(name: str, value: str, arg: Argument) -> int:

@@ -67,6 +67,13 @@ def test_mistakes(words: list[str], message: str) -> None:
     assert caught.value.message == message
 
 
+def test_a_misspelt_parameter_is_guessed() -> None:
+    """Of those that there are."""
+    with pytest.raises(InvalidValue) as caught:
+        parse_listen(directive("listen", "80", "defaultserver"), resolve)
+    assert caught.value.hint == 'did you mean "default_server"?'
+
+
 def test_without_listen_it_is_every_address() -> None:
     """On the port that the environment says."""
     assert default_listen(Position(Source("t"), 1, 1), 8000).addresses == (Address(ANY, 8000),)

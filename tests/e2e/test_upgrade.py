@@ -32,6 +32,7 @@ def test_handshake_and_octets_go_through_both_ways(stage: Stage) -> None:
         client.send(octets("/ws", *HANDSHAKE) + b"with the handshake ")
         answer = client.answer()
         assert (answer.status, answer.get("Upgrade"), answer.get("Connection")) == (101, "websocket", "upgrade")
+        assert [name.lower() for name, _ in answer.fields].count(b"upgrade") == 1  # clients refuse two
         assert client.read(25) == b"hello WITH THE HANDSHAKE "
         client.send(b"\x81\x02ab\r\n")
         assert client.read(6) == b"\x81\x02AB\r\n"
