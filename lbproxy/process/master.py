@@ -26,7 +26,9 @@ from lbproxy.process.options import reasons
 from lbproxy.process.pidfile import PidFile
 from lbproxy.process.signals import REQUESTS, SignalInbox
 from lbproxy.process.sockets import ListenSockets, Opening
-from lbproxy.process.supervise import Supervisor
+from lbproxy.process.supervise import State, Supervisor
+
+_LEAVING = (State.QUITTING, State.STOPPING, State.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +290,8 @@ class Master:
         if candidate.pid_file is not None:
             candidate.pid_file.remove()
         if candidate.cycle is not self._cycle:
-            self._log("emerg", "the new configuration can't be served, the old one stays in force")
+            if self._supervisor.state not in _LEAVING:  # else it was only given up on the way out
+                self._log("emerg", "the new configuration can't be served, the old one stays in force")
             candidate.cycle.close_logs()
 
     def _finish(self, code: int) -> None:

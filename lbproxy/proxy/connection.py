@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -138,8 +139,19 @@ class Connection:
                     return None
                 self._buf += data
                 head = parse_request(self._buf, limits, searched)
+        if self._server.names_vary:
+            head = self._read_again(head)
         self._buf = self._buf[head.size:]
         return head
+
+    def _read_again(self, head: RequestHead) -> RequestHead:
+        """Return *head* with the field names that the server it names would let pass, if that is not the default."""
+        server, _ = self._names.find(head.host_name)
+        first, limits = self._first.limits, self._server.plan.routes[server.root].limits
+        if (limits.underscores, limits.ignore_invalid) == (first.underscores, first.ignore_invalid):
+            return head
+        limits = replace(first, underscores=limits.underscores, ignore_invalid=limits.ignore_invalid)
+        return parse_request(self._buf[:head.size], limits) or head
 
     async def _await_request(self) -> bool:
         """Wait for the first octets of a request; False when none come."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Unsent = bytes | memoryview
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What a server said so far: the final head, the octets that came behind it, and where more may come."""
 
     head: ResponseHead
@@ -32,9 +32,9 @@ class Answer(NamedTuple):
     pooled: Pooled
 
 
-async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt) -> tuple[bool, Unsent]:
+async def deliver(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Attempt) -> tuple[bool, Unsent]:
     """
-    Send *answer* to the client, until the server has said all of it.
+    Send *reply* to the client, until the server has said all of it.
 
     Returns:
         Whether the server's connection came to a clean end and may serve another request; what the client has
@@ -44,10 +44,10 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
         UpstreamError: The answer is cut or broken; what came before has been sent.
         StreamError, ClientGone: The client's side has ended.
     """
-    head, rest, pooled = answer
+    head, rest, pooled = reply
     ex, protocol = inquiry.exchange, inquiry.protocol
     if head.status == 101:
-        await _upgrade(conn, inquiry, answer, attempt)
+        await _upgrade(conn, inquiry, reply, attempt)
         return False, b""
     octets, chunked = _compose(conn, ex, protocol, head)
     length = len(rest)
@@ -59,7 +59,7 @@ async def deliver(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: A
         unsent: Unsent = b"" if sent == len(octets) else memoryview(octets)[sent:]
         surplus = False
     else:
-        relay = _new_relay(conn, inquiry, answer, in_chunks if chunked else as_it_is)
+        relay = _new_relay(conn, inquiry, reply, in_chunks if chunked else as_it_is)
         received = pooled.stream.bytes_in
         try:
             if inquiry.body_sent:
@@ -125,12 +125,12 @@ def _with_own(conn: Connection, protocol: UpstreamProtocol, head: ResponseHead, 
     return fields
 
 
-def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Framer) -> Relay:
+def _new_relay(conn: Connection, inquiry: Inquiry, reply: Reply, framer: Framer) -> Relay:
     """Return the relay for a body of which not all came with its head."""
-    head, settings = answer.head, inquiry.protocol.settings
+    head, settings = reply.head, inquiry.protocol.settings
     count, size = settings.buffers
     return Relay(
-        answer.pooled.stream,
+        reply.pooled.stream,
         conn.stream,
         decoder_for(head.framing),
         framer,
@@ -142,10 +142,10 @@ def _new_relay(conn: Connection, inquiry: Inquiry, answer: Answer, framer: Frame
     )
 
 
-async def _upgrade(conn: Connection, inquiry: Inquiry, answer: Answer, attempt: Attempt) -> None:
+async def _upgrade(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Attempt) -> None:
     """Pass on 101 and what came behind it, then whatever the two sides say (RFC 9110 section 7.8)."""
     ex, protocol = inquiry.exchange, inquiry.protocol
-    head, rest, pooled = answer
+    head, rest, pooled = reply
     inquiry.unwatch_client()
     ex.keep_alive = False
     ex.status = 101

@@ -15,7 +15,7 @@ from lbproxy.balance.peer import Outcome
 from lbproxy.errors import NoLivePeers, UpstreamClosed, UpstreamError
 from lbproxy.http.exchange import Attempt
 from lbproxy.protocols.diagnosis import speaks_http
-from lbproxy.proxy.deliver import Answer, Unsent, deliver
+from lbproxy.proxy.deliver import Reply, Unsent, deliver
 from lbproxy.proxy.inquiry import Inquiry, Source
 from lbproxy.wire.body import CHUNKED, NO_BODY, Framing
 
@@ -138,13 +138,13 @@ class Forwarding:
         """Return what became of *peer*: the status as of `run`, or None to try the next one."""
         ex, settings = self._ex, self._of.settings
         try:
-            answer = await self._ask(peer, attempt)
+            reply = await self._ask(peer, attempt)
         except UpstreamError as error:
             attempt.status = error.status
             self._log_failure(error, peer)
             again = self._may_retry(error.condition, sent=attempt.bytes_sent > 0)
             return (None if again else error.status), self._of.retry.outcome(error.condition, again=again)
-        head = answer.head
+        head = reply.head
         attempt.status = head.status
         if attempt.header_time is None:
             attempt.header_time = self._poller.now - attempt.started
@@ -153,30 +153,30 @@ class Forwarding:
             self._log_misunderstanding(peer, head)
         condition = _CONDITIONS.get(head.status)
         if condition is not None and condition in self._of.retry.conditions and self._may_retry(condition, sent=True):
-            answer.pooled.stream.close()
+            reply.pooled.stream.close()
             return None, self._of.retry.outcome(condition, again=True)
         if settings.intercept_errors and head.status >= 300 and head.status in self._conn.route.error_pages:
-            answer.pooled.stream.close()
+            reply.pooled.stream.close()
             return head.status, Outcome.OK
         self._upstream.group.answered(peer, attempt.header_time, attempt.started + attempt.header_time)
         try:
-            reusable, self._unsent = await deliver(self._conn, self._inquiry, answer, attempt)
+            reusable, self._unsent = await deliver(self._conn, self._inquiry, reply, attempt)
             ex.completed = not self._unsent
             if reusable:
-                answer.pooled.requests += 1
-                self._upstream.pool.put(peer, answer.pooled, self._poller.now)
+                reply.pooled.requests += 1
+                self._upstream.pool.put(peer, reply.pooled, self._poller.now)
             else:
-                answer.pooled.stream.close()
+                reply.pooled.stream.close()
         except UpstreamError as error:
-            answer.pooled.stream.close()
+            reply.pooled.stream.close()
             self._log_failure(error, peer)
             self._conn.cut()
         except BaseException:
-            answer.pooled.stream.close()
+            reply.pooled.stream.close()
             raise
         return 0, Outcome.OK
 
-    async def _ask(self, peer: Peer, attempt: Attempt) -> Answer:
+    async def _ask(self, peer: Peer, attempt: Attempt) -> Reply:
         """
         Put the request to *peer* over a kept connection or a new one.
 
@@ -205,7 +205,7 @@ class Forwarding:
                 stream.close()
                 raise
             else:
-                return Answer(head, rest, pooled)
+                return Reply(head, rest, pooled)
 
     def _may_retry(self, condition: str, *, sent: bool) -> bool:
         ex = self._ex

@@ -29,7 +29,7 @@ ErrorPlaces = tuple[tuple[str, str], ...]
 def printable(value: bytes) -> str:
     """Return *value* as text for a line of the error log; what could forge one is escaped."""
     text = value.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class Sink(NamedTuple):

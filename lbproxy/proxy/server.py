@@ -52,6 +52,7 @@ class Server:
 
     Attributes:
         upstreams: What it passes requests to.
+        names_vary: Not all servers let the same field names pass.
         draining: No new clients are taken; each of those here gets one more answer at most.
     """
 
@@ -65,6 +66,8 @@ class Server:
             location: Forwarder(route.action, self.upstreams.of(route.action), self.upstreams.find)
             for location, route in plan.routes.items() if route.action is not None
         })
+        roots = [plan.routes[server.root].limits for server in plan.config.servers]
+        self.names_vary = len({(limits.underscores, limits.ignore_invalid) for limits in roots}) > 1
         self._listeners = {
             Listener(self._poller, sock, self._accepted, self._exhausted): plan.router.names(address)
             for address, several in sockets.items() for sock in several

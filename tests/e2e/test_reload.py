@@ -123,3 +123,12 @@ def test_listening_address_moves(stage: Stage) -> None:
     proxy.reload(stage.text(CONF, b=backend, listen=f"127.0.0.1:{moved[1]}"))
     assert get(moved).text == "ok"
     until(lambda: refuses(proxy.address), "the old address to be closed")
+
+
+def test_quit_during_a_reload_is_no_failure_of_the_new_configuration(stage: Stage) -> None:
+    """What is given up only because lbproxy ends is not called unservable."""
+    proxy = stage.lbproxy(CONF, b=stage.backend(reply("b")))
+    proxy.send_signal(signal.SIGHUP)
+    proxy.send_signal(signal.SIGQUIT)
+    assert proxy.wait() == 0
+    assert "[emerg]" not in proxy.stderr.text

@@ -537,3 +537,23 @@ def test_answers_do_not_depend_on_how_they_are_cut(body: bytes, form: int, cuts:
     ]
     seen = trio.run(_see_answers, answers[form], 2, cuts, clock=virtual_clock())
     assert seen == [(200, body), (200, body)]
+
+
+class TestNamesPerServer:
+    """Which field names pass is the business of the server that the request names."""
+
+    CONF = """
+        server { listen 80; server_name strict; location / { proxy_pass http://<b>; } }
+        server { listen 80; server_name lenient; underscores_in_headers on; location / { proxy_pass http://<b>; } }
+        server { listen 80; server_name careless; ignore_invalid_headers off; location / { proxy_pass http://<b>; } }
+    """
+
+    @pytest.mark.parametrize(("host", "passed"), [("strict", False), ("lenient", True), ("careless", True)])
+    async def test_underscores(self, scene: Scene, host: str, passed: bool) -> None:
+        """A server beside the default one reads the fields its own way."""
+        b = scene.backend()
+        await scene.serve(self.CONF, b=b)
+        client = await scene.client()
+        await client.send(octets("/", "a_b: 1", host=host))
+        server = await b.accept()
+        assert (await server.head()).get("a_b") == ("1" if passed else None)
