@@ -126,40 +126,35 @@ class TestFields:
 class TestUpgrade:
     """Connections that become tunnels."""
 
-    async def open(self, scene: Scene, more: str = "", request: bytes = UPGRADE) -> tuple[Wire, Wire]:
-        """Return both ends of a tunnel."""
+    async def ask(
+        self, scene: Scene, more: str = "", request: bytes = UPGRADE, answer: bytes = SWITCH
+    ) -> tuple[Wire, Wire]:
+        """Return client and server of an upgrade that has been asked for and answered."""
         b = scene.backend()
         await scene.serve(PASS % more, b=b)
         client = await scene.client()
         await client.send(request)
         server = await b.accept()
         await server.head()
-        await server.send(SWITCH)
+        await server.send(answer)
+        return client, server
+
+    async def open(self, scene: Scene, more: str = "", request: bytes = UPGRADE) -> tuple[Wire, Wire]:
+        """Return both ends of a tunnel."""
+        client, server = await self.ask(scene, more, request)
         answer = await client.answer()
         assert (answer.status, answer.get("Connection"), answer.get("Upgrade")) == (101, "upgrade", "echo")
         return client, server
 
     async def test_the_protocol_is_named_once(self, scene: Scene) -> None:
         """Strict clients take two Upgrade fields for no upgrade."""
-        b = scene.backend()
-        await scene.serve(PASS % "", b=b)
-        client = await scene.client()
-        await client.send(UPGRADE)
-        server = await b.accept()
-        await server.head()
-        await server.send(SWITCH)
+        client, _ = await self.ask(scene)
         head = (await client.until(b"\r\n\r\n")).lower()
         assert (head.count(b"\r\nupgrade:"), head.count(b"\r\nconnection:")) == (1, 1)
 
     async def test_a_switch_to_nothing_is_refused(self, scene: Scene) -> None:
         """101 must say which protocol follows (RFC 9110 section 15.2.2)."""
-        b = scene.backend()
-        await scene.serve(PASS % "", b=b)
-        client = await scene.client()
-        await client.send(UPGRADE)
-        server = await b.accept()
-        await server.head()
-        await server.send(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\n\r\n")
+        client, _ = await self.ask(scene, answer=b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\n\r\n")
         assert (await client.answer()).status == 502
 
     async def test_octets_go_both_ways(self, scene: Scene) -> None:
