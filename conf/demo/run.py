@@ -130,8 +130,8 @@ def refuse_taken(ports: list[int]) -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as exc:
-                mend = "" if port in (3031, 3033) else "; another port: make run PORT=9090"
-                raise DemoError(f"127.0.0.1:{port} can't be used: {exc.strerror}{mend}") from exc
+                mend = "is another demo running?" if port in (3031, 3033) else "another port: make run PORT=9090"
+                raise DemoError(f"127.0.0.1:{port} can't be used: {exc.strerror}; {mend}") from exc
 
 
 @contextlib.contextmanager

@@ -82,6 +82,8 @@ def _compile(
         compile_server(reader, block, http.merged, environment) for block in http.named("server")
     ]
     listeners, servers = finish_servers(reader, drafts)
+    if not drafts:
+        reader.warnings.append("no server is configured: there is nothing to listen on")
     config = Config(
         listeners=listeners,
         servers=servers,

@@ -29,14 +29,23 @@ def identity(user: str, group: str) -> Identity:
         LookupError: There is no such user or group; the text names the call, as nginx does.
     """
     try:
-        uid = pwd.getpwnam(user).pw_uid
+        known = pwd.getpwnam(user)
     except KeyError:
         raise LookupError(f'getpwnam("{user}") failed') from None
     try:
         gid = grp.getgrnam(group).gr_gid
     except KeyError:
-        raise LookupError(f'getgrnam("{group}") failed') from None
-    return Identity(user, uid, gid)
+        hint = _own_group(known.pw_gid)
+        mend = f" (the group of {user} is {hint}: user {user} {hint};)" if hint else ""
+        raise LookupError(f'getgrnam("{group}") failed{mend}') from None
+    return Identity(user, known.pw_uid, gid)
+
+
+def _own_group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return ""
 
 
 def become(who: Identity) -> None:

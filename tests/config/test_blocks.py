@@ -146,3 +146,9 @@ def test_thousands_of_locations_are_cheap() -> None:
     locations = config.servers[0].root.locations
     assert len(locations) == 3000
     assert locations[0].settings(ClientSettings) is locations[-1].settings(ClientSettings)
+
+
+def test_a_configuration_that_serves_nothing_is_warned_of() -> None:
+    """nginx starts without a word, and the next curl is refused."""
+    assert load("events {}").warnings == ("no server is configured: there is nothing to listen on",)
+    assert load("server { listen 80; }").warnings == ()

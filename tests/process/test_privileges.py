@@ -24,9 +24,11 @@ def test_names_are_looked_up() -> None:
 @pytest.mark.parametrize(
     ("user", "group", "reason"),
     [("no-such-user", GROUP, 'getpwnam("no-such-user") failed'),
-     ("nobody", "no-such-group", 'getgrnam("no-such-group") failed')],
+     ("nobody", "no-such-group",
+      f'getgrnam("no-such-group") failed (the group of nobody is {GROUP}: user nobody {GROUP};)')],
 )  # fmt: skip
 def test_unknown_names_are_told_as_nginx_does(user: str, group: str, reason: str) -> None:
+    """And, where it is the group, what the user's own is: ``user nobody;`` names a group that Debian lacks."""
     with pytest.raises(LookupError) as caught:
         identity(user, group)
     assert str(caught.value) == reason
