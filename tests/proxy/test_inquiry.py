@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -10,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from tests.support.backends import reply
 from tests.support.client import chunked, octets
-from tests.support.scene import Ended, Scene, Wire
+from tests.support.scene import Backend, Ended, Scene, Wire
 
 OK = reply("ok")
 LARGE = bytes(range(256)) * (6 << 12)  # 6 MiB: more than sockets hold
@@ -31,6 +33,19 @@ async def started(scene: Scene, conf: str, request: bytes) -> tuple[Wire, Wire]:
         server = await b.accept()
         nursery.cancel_scope.cancel()
     return client, server
+
+
+@asynccontextmanager
+async def uploading(scene: Scene, buffering: str) -> AsyncIterator[tuple[Backend, Wire, Wire]]:
+    """Begin to send LARGE; yield the backend, the client, and the server that has read the head; then send the rest."""
+    b = scene.backend()
+    await scene.serve(passing(f"proxy_request_buffering {buffering};"), b=b)
+    client = await scene.client()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.send, octets(method="PUT", body=LARGE))
+        server = await b.accept()
+        await server.head()
+        yield b, client, server
 
 
 class TestSending:
@@ -146,13 +161,7 @@ class TestEarlyAnswers:
     @pytest.mark.parametrize("buffering", ["on", "off"])
     async def test_complete(self, scene: Scene, buffering: str) -> None:
         """The client gets the answer at once; the server's connection is not used again."""
-        b = scene.backend()
-        await scene.serve(passing(f"proxy_request_buffering {buffering};"), b=b)
-        client = await scene.client()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(client.send, octets(method="PUT", body=LARGE))
-            server = await b.accept()
-            await server.head()
+        async with uploading(scene, buffering) as (b, client, server):
             await server.send(reply("no", status="403 No"))
             answer = await client.answer()
         assert (answer.status, answer.text) == (403, "no")
@@ -168,14 +177,8 @@ class TestEarlyAnswers:
     @pytest.mark.parametrize("buffering", ["on", "off"])
     async def test_full_duplex(self, scene: Scene, buffering: str) -> None:
         """While the answer flows, so does the rest of the body, without a hole."""
-        b = scene.backend()
-        await scene.serve(passing(f"proxy_request_buffering {buffering};"), b=b)
-        client = await scene.client()
         got = b""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(client.send, octets(method="PUT", body=LARGE))
-            server = await b.accept()
-            await server.head()
+        async with uploading(scene, buffering) as (_, client, server):
             await server.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
             for _ in range(24):
@@ -190,13 +193,7 @@ class TestEarlyAnswers:
     @pytest.mark.parametrize("buffering", ["on", "off"])
     async def test_interim_answer_while_sending(self, scene: Scene, buffering: str) -> None:
         """A server that insists on 100 (Continue) before it reads on does not bring the request to a halt."""
-        b = scene.backend()
-        await scene.serve(passing(f"proxy_request_buffering {buffering};"), b=b)
-        client = await scene.client()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(client.send, octets(method="PUT", body=LARGE))
-            server = await b.accept()
-            await server.head()
+        async with uploading(scene, buffering) as (_, client, server):
             await server.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             assert await server.read(len(LARGE)) == LARGE
         await server.send(OK)
