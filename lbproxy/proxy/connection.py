@@ -148,7 +148,7 @@ class Connection:
         """Return *head* with the field names that the server it names would let pass, if that is not the default."""
         server, _ = self._names.find(head.host_name)
         first, limits = self._first.limits, self._server.plan.routes[server.root].limits
-        if (limits.underscores, limits.ignore_invalid) == (first.underscores, first.ignore_invalid):
+        if limits.names == first.names:
             return head
         limits = replace(first, underscores=limits.underscores, ignore_invalid=limits.ignore_invalid)
         return parse_request(self._buf[:head.size], limits) or head

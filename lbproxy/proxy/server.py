@@ -66,8 +66,7 @@ class Server:
             location: Forwarder(route.action, self.upstreams.of(route.action), self.upstreams.find)
             for location, route in plan.routes.items() if route.action is not None
         })
-        roots = [plan.routes[server.root].limits for server in plan.config.servers]
-        self.names_vary = len({(limits.underscores, limits.ignore_invalid) for limits in roots}) > 1
+        self.names_vary = len({plan.routes[server.root].limits.names for server in plan.config.servers}) > 1
         self._listeners = {
             Listener(self._poller, sock, self._accepted, self._exhausted): plan.router.names(address)
             for address, several in sockets.items() for sock in several

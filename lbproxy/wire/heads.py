@@ -47,6 +47,11 @@ class HeadLimits:
     ignore_invalid: bool = True
     harmless: int = dataclasses.field(init=False)
 
+    @property
+    def names(self) -> tuple[bool, bool]:
+        """Which field names pass; only this may differ between the servers of one address."""
+        return self.underscores, self.ignore_invalid
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "harmless", min(self.line, self.field, self.total, 4 * self.count))
 
