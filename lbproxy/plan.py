@@ -27,10 +27,12 @@ from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, LogCompiler
 from lbproxy.http.charset import CharsetSettings, compile_charset
 from lbproxy.http.errorpage import ErrorPageSettings, ErrorTarget, compile_error_pages
-from lbproxy.http.rewrite import SCRIPTS, Step, compile_script, declared
+from lbproxy.http.filters import BodyFilterFactory, FieldFilter, chain
+from lbproxy.http.rewrite import SCRIPTS, compile_script, declared
 from lbproxy.http.router import Router
 from lbproxy.http.template import Template
 from lbproxy.http.variables import Constants, VariableTable
+from lbproxy.http.verdict import Step
 from lbproxy.protocols.forwarding import ForwardSettings, UpstreamProtocol
 from lbproxy.protocols.http import HttpProtocol, ProxySettings
 from lbproxy.protocols.target import Pass
@@ -88,7 +90,7 @@ class Route:
         script: Runs before the action and may answer by itself; None if there is nothing to run.
         action: None: there is nothing here, 404.
         error_pages: By status.
-        charset: Names the charset in an answer's field block; None if there is none to name.
+        fields, body_filter: What is done to every answer; None if nothing is.
     """
 
     location: Location
@@ -99,7 +101,8 @@ class Route:
     action: Action | None
     access_logs: tuple[CompiledLog, ...]
     error_pages: Mapping[int, ErrorTarget]
-    charset: Callable[[bytes], bytes] | None
+    fields: FieldFilter | None
+    body_filter: BodyFilterFactory | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -252,7 +255,8 @@ class _Compiler:
             action=self._action(location),
             access_logs=self._once(logs, lambda: compiler.compile(logs) if compiler else (), ()),
             error_pages=self._once(pages, lambda: compile_error_pages(pages.pages, self._table), {}),
-            charset=compile_charset(location.settings(CharsetSettings)),
+            fields=chain((compile_charset(location.settings(CharsetSettings)),)),
+            body_filter=None,
         )
 
     def _action(self, location: Location) -> Action | None:

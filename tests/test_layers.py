@@ -22,7 +22,7 @@ RANKS = {
     "lbproxy": 0, "lbproxy.errors": 0,
     "lbproxy.wire": 1,
     "lbproxy.config": 2,
-    "lbproxy.http.exchange": 3,
+    "lbproxy.http.exchange": 3, "lbproxy.http.verdict": 3, "lbproxy.http.filters": 3,
     "lbproxy.http.getters": 4, "lbproxy.http.variables": 4, "lbproxy.http.router": 4, "lbproxy.balance": 4,
     "lbproxy.http.template": 5, "lbproxy.http.absolute": 5,
     "lbproxy.http": 6, "lbproxy.protocols": 6,

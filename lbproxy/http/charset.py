@@ -8,13 +8,14 @@ recoded, what a server said of its charset stays.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_args
 from lbproxy.errors import InvalidValue
+from lbproxy.http.exchange import Exchange
+from lbproxy.http.filters import FieldFilter
 
 _TYPES = ("text/html", "text/xml", "text/plain", "text/vnd.wap.wml", "application/javascript", "application/rss+xml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]*")
@@ -45,7 +46,7 @@ class CharsetSettings:
     types: tuple[str, ...] = setting_args("charset_types", _types, _TYPES, arity=(1, None))
 
 
-def compile_charset(settings: CharsetSettings) -> Callable[[bytes], bytes] | None:
+def compile_charset(settings: CharsetSettings) -> FieldFilter | None:
     """Return what names the charset in a field block; None if there is none to name."""
     if not settings.charset:
         return None
@@ -57,4 +58,7 @@ def compile_charset(settings: CharsetSettings) -> Callable[[bytes], bytes] | Non
         applies = everywhere or match[1].strip().lower() in types
         return match[0] + suffix if applies else match[0]
 
-    return lambda block: _CONTENT_TYPE.sub(name, block, count=1)
+    def apply(_ex: Exchange, fields: bytes) -> bytes:
+        return _CONTENT_TYPE.sub(name, fields, count=1)
+
+    return apply

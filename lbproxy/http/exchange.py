@@ -97,6 +97,8 @@ class Exchange:
         head_length: Octets of the answer's head that went to the client.
         bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
         request_length: Octets of the request line, fields and body that were read.
+        internal: It was redirected inside, by an error page or otherwise.
+        in_error_page: An error page is being made: a further error gets no page of its own.
         pipelined: Its first octets came with the end of the request before it ($pipe).
         completed: The answer was sent to its end ($request_completion).
         finished: When the last octet was sent; 0.0 until then.
@@ -106,9 +108,9 @@ class Exchange:
 
     __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures",
                  "client", "completed", "content_length", "finished", "forced_status", "head", "head_length",
-                 "host", "keep_alive", "location", "logged_at", "method", "path", "pipelined", "raw_path",
-                 "redirects", "request_length", "response", "sent_fields", "server", "started", "status",
-                 "upstream_name", "values")
+                 "host", "in_error_page", "internal", "keep_alive", "location", "logged_at", "method", "path",
+                 "pipelined", "raw_path", "redirects", "request_length", "response", "sent_fields", "server",
+                 "started", "status", "upstream_name", "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
@@ -133,8 +135,7 @@ class Exchange:
         self.body_bytes_sent = 0
         self.request_length = head.size
         self.keep_alive = head.keep_alive
-        self.pipelined = False
-        self.completed = False
+        self.pipelined = self.completed = self.internal = self.in_error_page = False
         self.redirects = 0
         self.finished = 0.0
         self.logged_at = 0.0

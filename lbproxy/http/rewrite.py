@@ -8,7 +8,6 @@ chosen (src/http/modules/ngx_http_rewrite_module.c).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from lbproxy.config.core import TypeSettings
 from lbproxy.config.octets import octets
@@ -18,6 +17,7 @@ from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VARIABLES, VariableTable
+from lbproxy.http.verdict import Answer, Said, Step
 from lbproxy.wire.status import REDIRECTS
 
 SCRIPTS: Mapping[str, tuple[int, int | None, Context]] = {
@@ -29,30 +29,10 @@ SCRIPTS: Mapping[str, tuple[int, int | None, Context]] = {
 _NOTHING = Template((), Position(Source(""), 0, 0))
 
 
-@dataclass(slots=True)
-class Answer:
-    """
-    What ``return`` says.
-
-    Args:
-        status: 444: close the connection without an answer.
-        body: None: the error page of *status*, as for any other error (and for every redirect).
-        content_type: Of the body.
-        location: Where a redirect leads, as written: a path is still to be made absolute.
-    """
-
-    status: int
-    body: bytes | None = None
-    content_type: bytes = b""
-    location: bytes | None = None
-
-
-Step = Callable[[Exchange], Answer | None]
-
 
 def compile_script(directives: Iterable[Directive], table: VariableTable) -> Step | None:
     """
-    Return the function that runs *directives* on an exchange; it returns the answer if one of them gives it.
+    Return the function that runs *directives* on an exchange; it returns what the first to say something says.
 
     Args:
         directives: Of `SCRIPTS`, in order.
@@ -68,11 +48,11 @@ def compile_script(directives: Iterable[Directive], table: VariableTable) -> Ste
     if len(steps) <= 1:
         return steps[0] if steps else None
 
-    def run(ex: Exchange) -> Answer | None:
+    def run(ex: Exchange) -> Said:
         for step in steps:
-            answer = step(ex)
-            if answer is not None:
-                return answer
+            said = step(ex)
+            if said is not None:
+                return said
         return None
 
     return run

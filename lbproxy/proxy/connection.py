@@ -22,7 +22,7 @@ from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.requestbody import RequestBody
 from lbproxy.wire.body import NO_BODY
 from lbproxy.wire.heads import RequestHead
-from lbproxy.wire.http1 import TOO_LARGE, parse_request
+from lbproxy.wire.requests import TOO_LARGE, parse_request
 from lbproxy.wire.status import CLIENT_GONE, FIELDS_TOO_LARGE
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Connection:
         if ex.sent_fields:  # it came to light too late to say so
             self.cut()
         else:
-            await self._server.dispatcher.answer_error(self, ex, error.status)
+            await self._server.dispatcher.answer(self, ex, error.status)
 
     # the head
 
@@ -176,7 +176,7 @@ class Connection:
         self.log("info", f"client sent invalid request: {error.reason}")
         status = FIELDS_TOO_LARGE if error.reason == TOO_LARGE else error.status
         try:
-            await self._server.dispatcher.answer_error(self, ex, status)
+            await self._server.dispatcher.answer(self, ex, status)
         except (StreamError, ClientGone) as gone:
             self._abandon(ex, gone)
         finally:

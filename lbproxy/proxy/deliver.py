@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lbproxy.proxy import respond
 from lbproxy.proxy.relay import Relay, tunnel
-from lbproxy.wire.body import NO_BODY, Framer, as_it_is, decoder_for, in_chunks
+from lbproxy.wire.body import NO_BODY, Framer, as_it_is, decoder_for
 from lbproxy.wire.status import STATUS_REASONS
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ async def deliver(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Att
     if head.status == 101:
         await _upgrade(conn, inquiry, reply, attempt)
         return False, b""
-    octets, chunked = _compose(conn, ex, protocol, head)
+    octets, framer = _compose(conn, ex, protocol, head)
     length = len(rest)
     if head.framing == length or (head.framing == NO_BODY and not length):  # all of it is here: the common case
         inquiry.unwatch_client()
         attempt.response_length = length
-        octets += rest
+        octets += rest if framer is None else framer(rest, True)
         sent = conn.stream.send_now(octets)
         unsent: Unsent = b"" if sent == len(octets) else memoryview(octets)[sent:]
         surplus = False
     else:
-        relay = _new_relay(conn, inquiry, reply, in_chunks if chunked else as_it_is)
+        relay = _new_relay(conn, inquiry, reply, framer or as_it_is)
         received = pooled.stream.bytes_in
         try:
             if inquiry.body_sent:
@@ -76,28 +76,33 @@ async def deliver(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Att
     return not surplus and head.keep_alive and inquiry.body_sent and protocol.keepalive, unsent
 
 
-def _compose(conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: ResponseHead) -> tuple[bytes, bool]:
-    """Return the client's head, and whether its body goes in chunks: that follows from the two framings alone."""
-    settings = conn.settings
-    chunked = False
+def _compose(
+    conn: Connection, ex: Exchange, protocol: UpstreamProtocol, head: ResponseHead
+) -> tuple[bytes, Framer | None]:
+    """Return the client's head, and what is to be done to the body's pieces; None: they go out as they are."""
+    route, framer = conn.route, None
     start, framing = head.derive(_own_words)
-    if framing is None:
-        if ex.head.version == 11 and settings.chunked_transfer_encoding:
-            framing, chunked = b"Transfer-Encoding: chunked\r\n", True
-        else:
-            framing, ex.keep_alive, conn.ends_by_close = b"", False, True
-    fields = framing + respond.connection_lines(conn, ex) + protocol.client_fields(ex, head)
-    if conn.route.charset is not None:
-        fields = conn.route.charset(fields)
-    fields = respond.own_lines(settings) + fields if not protocol.passed else _with_own(conn, protocol, head, fields)
-    ex.sent_fields = fields
     ex.status = head.status
     if ex.forced_status:
         ex.status = ex.forced_status
         start = b"HTTP/1.1 %d %b\r\n" % (ex.status, STATUS_REASONS.get(ex.status, b""))
+    fields = protocol.client_fields(ex, head)
+    if route.fields is not None:
+        fields = route.fields(ex, fields)
+    if route.body_filter is not None and head.framing != NO_BODY:
+        filtered = route.body_filter(ex, fields, head.framing if head.framing >= 0 else None)
+        if filtered is not None:
+            fields = filtered.fields
+            framing, framer = respond.frame_filtered(conn, ex, filtered.body)
+    if framing is None:
+        framing, framer = respond.frame_unknown(conn, ex)
+    fields = framing + respond.connection_lines(conn, ex) + fields
+    own = respond.own_lines(route.client)
+    fields = own + fields if not protocol.passed else _with_own(conn, protocol, head, fields)
+    ex.sent_fields = fields
     octets = start + fields + b"\r\n"
     ex.head_length = len(octets)
-    return octets, chunked
+    return octets, framer
 
 
 def _own_words(head: ResponseHead) -> tuple[bytes, bytes | None]:

@@ -1,5 +1,5 @@
 """
-What happens to a request whose head is read: scripts, the location, its action, and error pages.
+What happens to a request whose head is read: scripts, the location, its content, and error pages.
 
 The phases are nginx's: the server's script, the choice of the location, the limit on the body, the location's
 script, then what the location does (ngx_http_core_module.c:ngx_http_core_run_phases).
@@ -7,27 +7,35 @@ script, then what the location does (ngx_http_core_module.c:ngx_http_core_run_ph
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lbproxy.config.octets import text_of
-from lbproxy.http import rewrite
 from lbproxy.http.absolute import absolute_url
-from lbproxy.http.exchange import Exchange
-from lbproxy.proxy.forward import Forwarder
+from lbproxy.http.verdict import RELOCATE, Answer, Redirect, Relocate
 from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.respond import CLOSING, send_answer, send_error
 from lbproxy.wire.status import NO_ANSWER
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location
+    from lbproxy.http.exchange import Exchange
     from lbproxy.plan import Plan
     from lbproxy.proxy.connection import Connection
 
 _MOST_REDIRECTS = 10  # NGX_HTTP_MAX_URI_CHANGES
 
-Verdict = Forwarder | rewrite.Answer | int
-"""What is to be done with a request: pass it on, say what a script said, or answer with a status."""
+Handler = Callable[["Connection", "Exchange"], Awaitable["Verdict"]]
+"""
+Does something about an exchange, and returns what is still to be done: 0 when it has been answered.
+
+Raises:
+    StreamError, ClientGone: The client's side has ended.
+    MalformedMessage: The client's body is wrong, or the request can't be put to a server.
+"""
+
+Verdict = Handler | Answer | Redirect | int
+"""What is to be done with a request: call a handler, say what a script said, go elsewhere, or tell a status."""
 
 
 class Dispatcher:
@@ -35,87 +43,106 @@ class Dispatcher:
     Has the exchanges of one worker answered.
 
     Args:
-        forwarders: What the locations that pass requests on do.
+        handlers: What the locations do with requests; those that are missing have nothing to offer.
     """
 
-    def __init__(self, plan: Plan, forwarders: Mapping[Location, Forwarder]) -> None:
+    def __init__(self, plan: Plan, handlers: Mapping[Location, Handler]) -> None:
         self._router, self._routes = plan.router, plan.routes
         self._scripts = plan.server_scripts
-        self._forwarders = forwarders
+        self._handlers = handlers
 
-    async def answer(self, conn: Connection, ex: Exchange) -> None:
+    async def answer(self, conn: Connection, ex: Exchange, status: int = 0) -> None:
         """
-        Answer *ex*, whose server and path are known.
+        Answer *ex*, whose server and path are known, or whose answer can only be an error of *status*.
 
         Raises:
-            StreamError, ClientGone: The client's side has ended.
-            MalformedMessage: The client's body is wrong, or the request can't be put to a server.
+            StreamError, ClientGone, MalformedMessage: As a `Handler`.
         """
-        verdict = self._enter_server(conn, ex)
-        if isinstance(verdict, Forwarder):
-            status = await verdict(conn, ex)
-        else:
-            status = await self._do(conn, ex, verdict)
-        if status:
-            await self.answer_error(conn, ex, status)
+        verdict: Verdict = status or self._enter_server(conn, ex)
+        while verdict:
+            if isinstance(verdict, int):
+                verdict = await self._tell(conn, ex, verdict)
+            elif isinstance(verdict, Answer):
+                verdict = await self._say(conn, ex, verdict)
+            elif isinstance(verdict, Redirect):
+                verdict = self._redirect(conn, ex, verdict)
+            else:
+                verdict = await verdict(conn, ex)
 
-    async def answer_error(self, conn: Connection, ex: Exchange, status: int) -> None:
+    async def _tell(self, conn: Connection, ex: Exchange, status: int) -> Verdict:
         """Answer with *status*: by the ``error_page`` of the location in force, else by a small page made here."""
         if status in CLOSING:
             ex.keep_alive = False
         target = conn.route.error_pages.get(status)
-        if target is None:
+        if target is None or ex.in_error_page:
             await send_error(conn, ex, ex.forced_status or status)
-            return
+            return 0
+        ex.in_error_page = True
         ex.status = status if target.response is None else target.response  # what $status is there
         place = target.uri(ex)
         if not place.startswith((b"/", b"@")):
             await send_error(conn, ex, target.redirect_status, location=place)
-            return
+            return 0
         ex.forced_status = status if target.response is None else target.response
-        failed = await self._redirect(conn, ex, place)
-        if failed:  # an error on the way to an error page is not given a page of its own
-            await send_error(conn, ex, failed if target.response == 0 else ex.forced_status or failed)
+        return Redirect(place, as_get=not place.startswith(b"@"))
 
-    async def _redirect(self, conn: Connection, ex: Exchange, place: bytes) -> int:
-        """Go on at *place*, a path here or a named location (ngx_http_internal_redirect, :ngx_http_named_location)."""
-        ex.redirects += 1
-        if ex.redirects > _MOST_REDIRECTS:
-            conn.log("error", f'rewrite or internal redirection cycle while redirecting to "{printable(place)}"')
+    def _redirect(self, conn: Connection, ex: Exchange, to: Redirect) -> Verdict:
+        """Go on at a path here, or in a named location (ngx_http_internal_redirect, :ngx_http_named_location)."""
+        place = to.place
+        if self._cycles(conn, ex, f'while redirecting to "{printable(place)}"'):
             return 500
+        ex.internal = True
         if ex.attempts:
             ex.attempts_before.append(ex.attempts)
             ex.attempts = []
+        if to.as_get and ex.method != b"HEAD":
+            ex.method = b"GET"
         if place.startswith(b"@"):
             try:
                 location = self._router.named(ex.server, text_of(place))
             except KeyError:
                 conn.log("error", f'could not find named location "{printable(place)}"')
                 return 500
-            return await self._do(conn, ex, self._enter_location(conn, ex, location))
-        if ex.method != b"HEAD":
-            ex.method = b"GET"
+            verdict = self._enter_location(conn, ex, location)
+            return self._relocate(conn, ex) if isinstance(verdict, Relocate) else verdict
         ex.path, mark, args = place.partition(b"?")
         ex.args = args if mark else None
         ex.raw_path = None
-        return await self._do(conn, ex, self._enter_server(conn, ex))
+        return self._enter_server(conn, ex)
+
+    def _cycles(self, conn: Connection, ex: Exchange, doing: str) -> bool:
+        """Count one more change of place; too many are a mistake in the configuration."""
+        ex.redirects += 1
+        if ex.redirects > _MOST_REDIRECTS:
+            conn.log("error", f"rewrite or internal redirection cycle {doing}")
+        return ex.redirects > _MOST_REDIRECTS
 
     def _enter_server(self, conn: Connection, ex: Exchange) -> Verdict:
         """Run the server's script, and choose the location."""
         script = self._scripts.get(ex.server)
         if script is not None:
             said = script(ex)
-            if said is not None:
+            if said is not None and said is not RELOCATE:  # a location is chosen anyway
                 return said
+        return self._choose_location(conn, ex)
+
+    def _choose_location(self, conn: Connection, ex: Exchange) -> Verdict:
         location, match, redirect = self._router.location(ex.server, ex.path)
         if match is not None:
             ex.capture(match)
         if redirect is not None:
             ex.location, conn.route = location, self._routes[location]
-            return rewrite.Answer(301, location=redirect + b"?" + ex.args if ex.args else redirect)
-        return self._enter_location(conn, ex, location)
+            return Answer(301, location=redirect + b"?" + ex.args if ex.args else redirect)
+        verdict = self._enter_location(conn, ex, location)
+        return self._relocate(conn, ex) if isinstance(verdict, Relocate) else verdict
 
-    def _enter_location(self, conn: Connection, ex: Exchange, location: Location) -> Verdict:
+    def _relocate(self, conn: Connection, ex: Exchange) -> Verdict:
+        """Choose a location anew, a script having changed the path (ngx_http_core_post_rewrite_phase)."""
+        if self._cycles(conn, ex, f'while processing "{printable(ex.path)}"'):
+            return 500
+        return self._choose_location(conn, ex)
+
+    def _enter_location(self, conn: Connection, ex: Exchange, location: Location) -> Verdict | Relocate:
         """Put *location* in force, and find out what it wants done."""
         ex.location = location
         route = conn.route = self._routes[location]
@@ -130,16 +157,10 @@ class Dispatcher:
             said = route.script(ex)
             if said is not None:
                 return said
-        return self._forwarders.get(location, 404)
+        return self._handlers.get(location, 404)
 
-    async def _do(self, conn: Connection, ex: Exchange, verdict: Verdict) -> int:
-        """Act on *verdict*; returns a status to be answered with a page, 0 when it is answered."""
-        if isinstance(verdict, Forwarder):
-            return await verdict(conn, ex)
-        return verdict if isinstance(verdict, int) else await self._say(conn, ex, verdict)
-
-    async def _say(self, conn: Connection, ex: Exchange, said: rewrite.Answer) -> int:
-        """Answer as ``return`` says; returns as `_do`."""
+    async def _say(self, conn: Connection, ex: Exchange, said: Answer) -> int:
+        """Answer as ``return`` says; returns a status to be told, 0 when it is answered."""
         if conn.body is not None:
             conn.body.inspect()
         status = ex.forced_status or said.status

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from lbproxy import __version__
 from lbproxy.http.errorpage import error_body
 from lbproxy.wire import uri
+from lbproxy.wire.body import Framer, as_it_is, in_chunks
 from lbproxy.wire.fields import line
 from lbproxy.wire.status import FIELDS_TOO_LARGE, STATUS_REASONS
 
 if TYPE_CHECKING:
     from lbproxy.config.core import ClientSettings
     from lbproxy.http.exchange import Exchange
+    from lbproxy.http.filters import BodyFilter
     from lbproxy.proxy.connection import Connection
 
 SIGNATURE, SHORT_SIGNATURE = f"lbproxy/{__version__}".encode(), b"lbproxy"
@@ -88,22 +90,67 @@ async def send_answer(
     Raises:
         StreamError: The client does not take it.
     """
-    settings = conn.settings
-    ex.status = status
     if status in _BODILESS:
         fields = body = b""
     else:
-        fields = b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type, len(body))
-        if conn.route.charset is not None:
-            fields = conn.route.charset(fields)
-    fields = own_lines(settings) + fields + connection_lines(conn, ex)
+        fields = b"Content-Type: %b\r\n" % content_type
     if location is not None:
         fields += line(b"Location", uri.escape_controls(location))
+    head, framer = compose(conn, ex, status, fields, None if status in _BODILESS else len(body))
+    if ex.method != b"HEAD":
+        head += body if framer is None else framer(body, True)
+    await conn.stream.send(head, conn.settings.send_timeout)
+    ex.completed = True
+
+
+def compose(
+    conn: Connection, ex: Exchange, status: int, fields: bytes, length: int | None
+) -> tuple[bytes, Framer | None]:
+    """
+    Return the head of an answer made here, and what is to be done to its body.
+
+    Args:
+        fields: Without Server, Date, Connection, and what frames the body.
+        length: Octets of the body; None: there is none, nor a field that says so.
+
+    Returns:
+        The framer is None when the body goes out as it is; an answer to HEAD has none of them.
+    """
+    ex.status = status
+    route = conn.route
+    if route.fields is not None:
+        fields = route.fields(ex, fields)
+    framer = None
+    framing = b"" if length is None else b"Content-Length: %d\r\n" % length
+    if route.body_filter is not None and length is not None:
+        filtered = route.body_filter(ex, fields, length)
+        if filtered is not None:
+            fields = filtered.fields
+            framing, framer = frame_filtered(conn, ex, filtered.body)
+    fields = b"".join((own_lines(route.client), fields, framing, connection_lines(conn, ex)))
     ex.sent_fields = fields
     head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, STATUS_REASONS.get(status, b""), fields)
     ex.head_length = len(head)
-    await conn.stream.send(head if ex.method == b"HEAD" else head + body, settings.send_timeout)
-    ex.completed = True
+    return head, framer
+
+
+def frame_unknown(conn: Connection, ex: Exchange) -> tuple[bytes, Framer]:
+    """Return the field that frames a body of unknown length, and what puts its pieces into that frame."""
+    if ex.head.version == 11 and conn.settings.chunked_transfer_encoding:
+        return b"Transfer-Encoding: chunked\r\n", in_chunks
+    ex.keep_alive, conn.ends_by_close = False, True
+    return b"", as_it_is
+
+
+def frame_filtered(conn: Connection, ex: Exchange, body_filter: BodyFilter) -> tuple[bytes, Framer]:
+    """Return as `frame_unknown`, for a body that *body_filter* changes on its way."""
+    framing, framer = frame_unknown(conn, ex)
+
+    def filtered(payload: bytes, done: bool) -> bytes:
+        changed = body_filter.feed(payload) if payload else b""
+        return framer(changed + body_filter.end() if done else changed, done)
+
+    return framing, filtered
 
 
 async def send_error(conn: Connection, ex: Exchange, status: int, location: bytes | None = None) -> None:

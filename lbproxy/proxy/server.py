@@ -19,7 +19,7 @@ from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
 from lbproxy.proxy.connection import LAST_CALL, Connection
 from lbproxy.proxy.dispatch import Dispatcher
-from lbproxy.proxy.forward import Forwarder
+from lbproxy.proxy.handlers import handlers
 from lbproxy.proxy.upstream import Upstreams
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ class Server:
         self._main = plan.config.settings(MainSettings)
         self._poller = Poller()
         self.upstreams = Upstreams(self._poller, plan, random.Random())  # noqa: S311 - balancing, not secrets
-        self.dispatcher = Dispatcher(plan, {
-            location: Forwarder(route.action, self.upstreams.of(route.action), self.upstreams.find)
-            for location, route in plan.routes.items() if route.action is not None
-        })
+        self.dispatcher = Dispatcher(plan, handlers(plan, self.upstreams))
         self.names_vary = len({plan.routes[server.root].limits.names for server in plan.config.servers}) > 1
         self._listeners = {
             Listener(self._poller, sock, self._accepted, self._exhausted): plan.router.names(address)

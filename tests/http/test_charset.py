@@ -4,6 +4,7 @@ import pytest
 
 from lbproxy.errors import ConfigErrors
 from lbproxy.http.charset import CharsetSettings, compile_charset
+from tests.support.exchanges import exchange
 from tests.support.loading import load_text
 
 
@@ -12,7 +13,7 @@ def named(block: bytes, charset: str = "utf-8", types: tuple[str, ...] | None = 
     settings = CharsetSettings(charset=charset) if types is None else CharsetSettings(charset=charset, types=types)
     name = compile_charset(settings)
     assert name is not None
-    return name(block)
+    return name(exchange(), block)
 
 
 @pytest.mark.parametrize("media_type", [b"text/html", b"text/plain", b"TEXT/XML", b"application/javascript"])

@@ -6,8 +6,9 @@ import pytest
 
 from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.rewrite import Answer, Step, compile_script, declared
+from lbproxy.http.rewrite import compile_script, declared
 from lbproxy.http.variables import VariableTable
+from lbproxy.http.verdict import Answer, Said, Step
 from tests.support.exchanges import directive, exchange
 
 TABLE = VariableTable({"hostname": b"box"}, defined=["a", "b"])
@@ -19,7 +20,7 @@ def script(*lines: tuple[str, ...]) -> Step:
     return compiled
 
 
-def answer(*args: str, ex: Exchange | None = None) -> Answer | None:
+def answer(*args: str, ex: Exchange | None = None) -> Said:
     return script(("return", *args))(ex or exchange(b"/x"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbproxy.errors import ConfigErrors, InvalidValue
-from lbproxy.http.rewrite import Answer
+from lbproxy.http.verdict import Answer
 from lbproxy.process.cycle import (
     LoadedCycle,
     Loader,
