@@ -13,7 +13,8 @@ import h11
 
 from lbproxy.wire import fields, uwsgi
 from lbproxy.wire.heads import HeadLimits
-from lbproxy.wire.http1 import parse_request, parse_response
+from lbproxy.wire.requests import parse_request
+from lbproxy.wire.responses import parse_response
 
 REQUEST = (
     b"GET /static/app/main.js?v=12345 HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\n"

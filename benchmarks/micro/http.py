@@ -20,7 +20,7 @@ from lbproxy.http.router import Router
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.wire.heads import HeadLimits
-from lbproxy.wire.http1 import parse_request
+from lbproxy.wire.requests import parse_request
 
 _HERE = Position(Source("benchmark"), 1, 1)
 _LISTEN = Address("127.0.0.1", 80)

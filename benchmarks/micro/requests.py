@@ -21,7 +21,8 @@ from lbproxy.protocols.forwarding import UpstreamProtocol
 from lbproxy.wire import uri, uwsgi
 from lbproxy.wire.body import NO_BODY
 from lbproxy.wire.heads import HeadLimits
-from lbproxy.wire.http1 import parse_request, parse_response
+from lbproxy.wire.requests import parse_request
+from lbproxy.wire.responses import parse_response
 
 BROWSER = (
     b"GET /shop/cart?item=4711&page=2 HTTP/1.1\r\n"

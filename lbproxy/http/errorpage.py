@@ -17,7 +17,7 @@ from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
-from lbproxy.wire.http1 import TOO_LARGE
+from lbproxy.wire.requests import TOO_LARGE
 from lbproxy.wire.status import CLIENT_GONE, FIELDS_TOO_LARGE, REDIRECTS, STATUS_REASONS
 
 # Where a page is not headed by the reason phrase, or by nothing at all though there is a phrase.

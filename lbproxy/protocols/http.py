@@ -33,7 +33,7 @@ from lbproxy.protocols.forwarding import (
 )
 from lbproxy.protocols.redirect import Redirect, compile_redirects, is_redirecting, parse_redirect
 from lbproxy.protocols.target import Pass, Target, http_pass
-from lbproxy.wire import fields, http1, uri
+from lbproxy.wire import fields, responses, uri
 from lbproxy.wire.body import CHUNKED, Framing
 from lbproxy.wire.heads import RequestHead, ResponseHead
 
@@ -116,7 +116,7 @@ class HttpProtocol:
 
     def parse_head(self, buf: bytes, method: bytes, searched: int = 0) -> ResponseHead | None:
         """See `UpstreamProtocol`."""
-        return http1.parse_response(buf, method, searched, self.settings.buffer_size)
+        return responses.parse_response(buf, method, searched, self.settings.buffer_size)
 
     def client_fields(self, ex: Exchange, head: ResponseHead) -> bytes:
         """See `UpstreamProtocol`."""

@@ -1,5 +1,5 @@
 """
-h11's opinion on a head: the authority on grammar behind the recognisers in http1 and uwsgi.
+h11's opinion on a head: the authority on grammar behind the recognisers in requests, responses and uwsgi.
 
 h11 is imported on first use: most heads never need it, and starting should not wait for it.
 """

@@ -1,5 +1,5 @@
 """
-What a message's head says: `RequestHead` and `ResponseHead`, made by the parsers in http1 and uwsgi.
+What a message's head says: `RequestHead` and `ResponseHead`, made by the parsers in requests, responses and uwsgi.
 
 The start line is parsed, the framing decided, the field block validated and kept as octets; the list of
 fields is made when somebody asks for it.
@@ -11,13 +11,20 @@ import dataclasses
 from collections.abc import Callable
 from typing import Self, TypeVar, cast
 
+from lbproxy.errors import MalformedMessage
 from lbproxy.wire import uri
 from lbproxy.wire.body import NO_BODY, Framing
 from lbproxy.wire.fields import HOP_BY_HOP, Field, parse_block
 from lbproxy.wire.grammar import OWS
 
+REMEMBERED = 2048
+"""Octets up to which a head is worth remembering: the same fields come again and again."""
+MOST_REMEMBERED = 512
+"""Field blocks remembered of each kind, those used last."""
+
 _MEMO_SIZE = 64  # entries: what many locations make of one block is not kept without end
 
+_LISTS = frozenset((b"connection", b"upgrade"))  # of the fields that heads are read by, those that may repeat
 # Not names of further fields to remove; Host and Content-Length would change what the message is.
 _OPTIONS = HOP_BY_HOP | {b"", b"close", b"host", b"content-length"}
 
@@ -203,6 +210,30 @@ class ResponseHead(Head):
 
     def __repr__(self) -> str:
         return f"<ResponseHead {self.status} framing={self.framing}>"
+
+
+def by_name(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """
+    Return the values of *pairs* by lower-case name, lists joined.
+
+    Raises:
+        MalformedMessage: A field that is no list stands there twice.
+    """
+    found: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        key, text = name.lower(), value.rstrip(OWS)
+        if key not in found:
+            found[key] = text
+        elif key in _LISTS:
+            found[key] += b", " + text
+        else:
+            raise MalformedMessage(f"repeated field {key.decode()}")
+    return found
+
+
+def framing_fields(found: dict[bytes, bytes]) -> list[tuple[bytes, ...]]:
+    """Return the values of Content-Length and those of Transfer-Encoding in *found*, for `lbproxy.wire.body`."""
+    return [(found[name],) if name in found else () for name in (b"content-length", b"transfer-encoding")]
 
 
 def read_connection(head: RequestHead | ResponseHead, value: bytes, upgrade: bytes | None) -> None:

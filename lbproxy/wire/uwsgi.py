@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire import grammar
 from lbproxy.wire.heads import ResponseHead
-from lbproxy.wire.http1 import read_response_fields, read_response_lines, recognise, remembering
+from lbproxy.wire.responses import read_response_fields, read_response_lines, recognise, remembering
 from lbproxy.wire.status import STATUS_REASONS
 
 Param = tuple[bytes, bytes]

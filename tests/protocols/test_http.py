@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lbproxy.errors import ConfigErrors, MalformedMessage
 from lbproxy.wire.body import CHUNKED, NO_BODY
 from lbproxy.wire.heads import HeadLimits, RequestHead
-from lbproxy.wire.http1 import parse_request
+from lbproxy.wire.requests import parse_request
 from tests.support.served import action_of, arrive, lines, protocol_of, request, response, sent, server_of
 
 PASS = "proxy_pass http://backend;"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import h11
 
 from lbproxy.wire.body import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing
+from lbproxy.wire.heads import Head, HeadLimits
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,19 @@ class Reading:
     start: tuple[bytes | int, bytes, bytes]
     fields: tuple[tuple[bytes, bytes], ...]
     framing: Framing
+
+
+def as_mended(octets: bytes, limits: HeadLimits) -> bytes:
+    """Return *octets* as h11 is to see them: no blank lines before, no lines whose visible name nginx drops."""
+    lines = re.split(rb"(?<=\n)", octets.lstrip(b"\r\n"))
+    name = rb"[0-9A-Za-z_-]+" if limits.underscores else rb"[0-9A-Za-z-]+"
+    dropped = re.compile(rb"(?!" + name + rb":)[!-9;-~]+:" if limits.ignore_invalid else rb"(?!)")
+    return lines[0] + b"".join(line for line in lines[1:] if not dropped.match(line))
+
+
+def as_told(head: Head) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the fields of *head* with the one change that h11 makes."""
+    return tuple((name, value.lower() if name == b"transfer-encoding" else value) for name, value in head.fields())
 
 
 def read_request(head: bytes) -> Reading | None:

@@ -9,7 +9,8 @@ from lbproxy.protocols.forwarding import UpstreamProtocol
 from lbproxy.wire import uri, uwsgi
 from lbproxy.wire.body import NO_BODY, Framing
 from lbproxy.wire.heads import HeadLimits, RequestHead, ResponseHead
-from lbproxy.wire.http1 import parse_request, parse_response
+from lbproxy.wire.requests import parse_request
+from lbproxy.wire.responses import parse_response
 from tests.support.loading import load_text
 
 CLIENT = Client(b"192.0.2.7", 40000, b"\xc0\x00\x02\x07", b"192.0.2.1", 8080, number=12, opened=90.0)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire.body import BodyDecoder, decoder_for
 from lbproxy.wire.heads import Head, HeadLimits, RequestHead
-from lbproxy.wire.http1 import parse_request
+from lbproxy.wire.requests import parse_request
 
 H = TypeVar("H", bound=Head)
 

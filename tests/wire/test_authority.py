@@ -53,9 +53,9 @@ def test_h11_is_not_imported_for_common_heads() -> None:
     """Its import costs 27 ms, which -t and most workers never pay."""
     script = (
         "import sys\n"
-        "from lbproxy.wire import http1, uwsgi\n"
-        "http1.parse_request(b'GET / HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n', http1.HeadLimits())\n"
-        "http1.parse_response(b'HTTP/1.1 200 OK\\r\\n\\r\\n', b'GET')\n"
+        "from lbproxy.wire import heads, requests, responses, uwsgi\n"
+        "requests.parse_request(b'GET / HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n', heads.HeadLimits())\n"
+        "responses.parse_response(b'HTTP/1.1 200 OK\\r\\n\\r\\n', b'GET')\n"
         "uwsgi.parse_response(b'Status: 200 OK\\r\\n\\r\\n', b'GET')\n"
         "sys.exit('h11' in sys.modules)\n"
     )

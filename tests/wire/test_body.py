@@ -25,8 +25,8 @@ from lbproxy.wire.body import (
     response_framing,
 )
 from tests.support import h11_reading
+from tests.support.strategies import chunked_bodies, cuts
 from tests.support.wire import feed_all, portions
-from tests.support.wire_strategies import chunked_bodies, cuts
 
 MAX = b"9223372036854775807"
 

@@ -10,8 +10,8 @@ from lbproxy.errors import MalformedMessage
 from lbproxy.wire.body import CHUNKED, NO_BODY, UNTIL_CLOSE
 from lbproxy.wire.heads import ResponseHead
 from lbproxy.wire.uwsgi import PING, PONG, decode_packet, encode_packet, parse_response
+from tests.support.strategies import cgi_heads, cuts, response_heads
 from tests.support.wire import parse_in_portions, portions, verdict
-from tests.support.wire_strategies import cgi_heads, cuts, response_heads
 
 PARAMS = st.lists(st.tuples(st.binary(min_size=1, max_size=20), st.binary(max_size=300)), max_size=12)
 

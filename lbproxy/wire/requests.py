@@ -1,5 +1,5 @@
 """
-Heads of HTTP/1 messages: recognise the common ones, ask h11 about the others.
+Heads of HTTP/1 requests: recognise the common ones, ask h11 about the others.
 
 One expression recognises a whole head: upper-case method, CRLF everywhere, nothing odd in a name or a value.  A head
 that it does not match is mended first, if it is complete: bare LF becomes CRLF (RFC 9112 2.2), and fields that nginx
@@ -14,21 +14,28 @@ blank lines before a request (RFC 9112 2.2), nor a field with a visible but inva
 * an invalid Host, repeats of fields that may stand once (nginx: ngx_http_process_unique_header_line),
 * everything that `lbproxy.wire.body` does not read as exactly one framing.
 
-Both parsers take the octets received so far and are called again with more.  The verdict does not depend on how the
+The parser takes the octets received so far and is called again with more.  The verdict does not depend on how the
 octets were cut: each check that an incomplete head can fail comes first on a complete one as well.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache, wraps
-from typing import Protocol
+from functools import lru_cache
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire import grammar, uri
-from lbproxy.wire.authority import judge_request, judge_response
-from lbproxy.wire.body import UNTIL_CLOSE, parse_length, request_framing, response_framing
-from lbproxy.wire.heads import HeadLimits, RequestHead, ResponseHead, read_connection
+from lbproxy.wire.authority import judge_request
+from lbproxy.wire.body import request_framing
+from lbproxy.wire.heads import (
+    MOST_REMEMBERED,
+    REMEMBERED,
+    HeadLimits,
+    RequestHead,
+    by_name,
+    framing_fields,
+    read_connection,
+)
 
 TOO_LARGE = "Request Header Or Cookie Too Large"
 """The reason given when fields exceed a limit; nginx shows a page of this title (see `FIELDS_TOO_LARGE` in status)."""
@@ -49,10 +56,6 @@ _REQUEST_START = re.compile(rb"(" + _LINE + rb")\r\n")
 _PLAIN_FIELDS = re.compile(grammar.field_lines(grammar.PLAIN_NAME))
 _UNDERSCORE_FIELDS = re.compile(grammar.field_lines(grammar.UNDERSCORE_NAME))
 
-REMEMBERED = 2048
-"""Octets up to which a head is worth remembering: the same fields come again and again."""
-MOST_REMEMBERED = 512
-"""Field blocks remembered of each kind, those used last."""
 _OTHER_VERSION = re.compile(grammar.METHOD + rb" " + grammar.TARGET + rb" HTTP/[2-9](?:\.[0-9]+)?+")
 
 # The fields that a request's reading depends on, and those nginx takes once only.  The first two letters tell
@@ -62,14 +65,7 @@ _REQUEST_FIELDS = re.compile(
     rb"(?i:(host|con(?:nection|tent-(?:length|range))|transfer-encoding|expect|upgrade|authorization"
     rb"|if-(?:match|none-match|modified-since|unmodified-since|range))):[ \t]*+([^\r]*+)"
 )
-_STATUS_LINE = rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (" + grammar.VALUE + rb"))?+\r\n"
-_RESPONSE = re.compile(_STATUS_LINE + rb"(" + grammar.field_lines(grammar.TOKEN) + rb")\r\n")
-_RESPONSE_FIELDS = re.compile(
-    rb"\n(?=[CTUctu][ORPorp])(?i:(con(?:nection|tent-length)|transfer-encoding|upgrade)):[ \t]*+([^\r]*+)"
-)
-
 _NO_PROXY_METHODS = frozenset((b"CONNECT", b"TRACE"))  # 405 as in nginx: no tunnels, no echo of credentials
-_LISTS = frozenset((b"connection", b"upgrade"))  # of the fields above, those that may repeat
 _PLAIN_LINE = re.compile(grammar.PLAIN_NAME + rb":")
 _UNDERSCORE_LINE = re.compile(grammar.UNDERSCORE_NAME + rb":")
 _VISIBLE_LINE = re.compile(rb"[\x21-\x39\x3b-\x7e]++:" + grammar.VALUE)
@@ -211,7 +207,7 @@ def _read_request(match: re.Match[bytes], size: int) -> RequestHead:
 def _read_fields(block: bytes, version: int) -> RequestHead:
     """Return a head without a start line that says what *block* says; raise for what that must not be."""
     head = RequestHead(b"", b"", b"*", version, block, size=0)
-    found = _by_name(_REQUEST_FIELDS.findall(b"\n" + block))
+    found = by_name(_REQUEST_FIELDS.findall(b"\n" + block))
     host = found.pop(b"host", None)
     if host is not None:
         head.host, head.host_name = host, uri.parse_host(host)
@@ -220,20 +216,6 @@ def _read_fields(block: bytes, version: int) -> RequestHead:
     if found:
         _read_request_fields(head, found)
     return head
-
-
-def _by_name(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the values of *pairs* by lower-case name, lists joined; refuse repeats of what is no list."""
-    found: dict[bytes, bytes] = {}
-    for name, value in pairs:
-        key, text = name.lower(), value.rstrip(grammar.OWS)
-        if key not in found:
-            found[key] = text
-        elif key in _LISTS:
-            found[key] += b", " + text
-        else:
-            raise MalformedMessage(f"repeated field {key.decode()}")
-    return found
 
 
 def _check_target(method: bytes, target: bytes) -> None:
@@ -250,9 +232,8 @@ def _check_target(method: bytes, target: bytes) -> None:
 
 def _read_request_fields(head: RequestHead, found: dict[bytes, bytes]) -> None:
     """Decide what the special fields *found*, by lower-case name, say about the message."""
-    length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
-    if length is not None or coding is not None:
-        head.framing = request_framing(head.version, _one(length), _one(coding))
+    if b"content-length" in found or b"transfer-encoding" in found:
+        head.framing = request_framing(head.version, *framing_fields(found))
         if head.framing >= 0:
             head.content_length = b"%d" % head.framing
     connection = found.get(b"connection")
@@ -261,130 +242,3 @@ def _read_request_fields(head: RequestHead, found: dict[bytes, bytes]) -> None:
     expect = found.get(b"expect")
     if expect is not None:
         head.expect_continue = head.version == 11 and expect.lower() == b"100-continue"
-
-
-def _one(value: bytes | None) -> tuple[bytes, ...]:
-    return () if value is None else (value,)
-
-
-class ResponseParser(Protocol):
-    """What reads the head of an answer: `parse_response` here and in uwsgi."""
-
-    def __call__(
-        self, buf: bytes, method: bytes, searched: int = 0, limit: int = 65536
-    ) -> ResponseHead | None:
-        """See `parse_response`."""
-
-
-def remembering(parse: ResponseParser) -> ResponseParser:
-    """Return *parse* with a memory for short heads: equal ones are one object."""
-
-    @lru_cache(maxsize=MOST_REMEMBERED)
-    def short(octets: bytes, to_head: bool) -> ResponseHead | None:
-        return parse(octets, b"HEAD" if to_head else b"GET", 0, REMEMBERED)
-
-    @wraps(parse)
-    def parse_known(buf: bytes, method: bytes, searched: int = 0, limit: int = 65536) -> ResponseHead | None:
-        end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
-        if 4 <= end <= limit and end <= REMEMBERED:
-            return short(buf[:end], method == b"HEAD")
-        return parse(buf, method, searched, limit)
-
-    return parse_known
-
-
-@remembering
-def parse_response(buf: bytes, method: bytes, searched: int = 0, limit: int = 65536) -> ResponseHead | None:
-    """
-    Read the head of an answer to a *method* request; interim ones (1xx) are heads like any other.
-
-    Args:
-        buf: What the server has sent since its last answer.
-        method: Of the request; an answer to HEAD has no body.
-        searched: How many octets of *buf* an earlier call has seen, which found no end.
-        limit: Octets that the head may have.
-
-    Returns:
-        The head, or None while its end is missing.
-
-    Raises:
-        MalformedMessage: It is refused; *status* is 502.
-    """
-    head = read_response_lines(buf, searched, limit)
-    if head is not None:
-        read_response_fields(head, method, head.version)
-    return head
-
-
-def read_response_lines(buf: bytes, searched: int, limit: int) -> ResponseHead | None:
-    """Do what `parse_response` does, but leave to `read_response_fields` what the fields mean."""
-    if not buf.startswith(b"HTTP/1.") and not b"HTTP/1.".startswith(buf):
-        raise MalformedMessage("no valid HTTP/1.x header", 502)
-    found = recognise(_RESPONSE, buf, searched, limit)
-    if found is None:
-        return None
-    match, size = found
-    minor, status, reason, block = match.groups()
-    return ResponseHead(int(status), reason or b"", 10 if minor == b"0" else 11, block, size)
-
-
-def recognise(
-    pattern: re.Pattern[bytes], buf: bytes, searched: int, limit: int, prefix: bytes = b""
-) -> tuple[re.Match[bytes], int] | None:
-    """
-    Match a server's head against *pattern*, directly or with its line ends mended; what then fails, h11 names.
-
-    Args:
-        pattern: Must match the head from its first octet to the empty line.
-        buf: As for `parse_response`.
-        searched: As for `parse_response`.
-        limit: As for `parse_response`.
-        prefix: What makes the head one that h11 can judge (the status line that a CGI head lacks).
-
-    Returns:
-        The match and the octets of the head as received, or None while its end is missing.
-
-    Raises:
-        MalformedMessage: It is too long, or refused; *status* is 502.
-    """
-    end = buf.find(b"\r\n\r\n", searched - 3 if searched > 3 else 0) + 4
-    if 4 <= end <= limit and (match := pattern.fullmatch(buf, 0, end)):
-        return match, end
-    end = grammar.head_end(buf, 0, searched)
-    if end > limit or (end < 0 and len(buf) >= limit):
-        raise MalformedMessage("too big header", 502)
-    if end < 0:
-        return None
-    head = b"\r\n".join(grammar.split_lines(buf[:end])) + b"\r\n\r\n"
-    match = pattern.fullmatch(head)
-    if match is None:
-        judge_response(prefix + head)
-        raise MalformedMessage("folded line or control character in the header", 502)
-    return match, end
-
-
-def read_response_fields(head: ResponseHead, method: bytes, version: int) -> None:
-    """
-    Decide framing and persistence of *head* by its special fields.
-
-    Args:
-        head: With its field block.
-        method: Of the request.
-        version: 10 or 11, whose rules of framing hold.
-
-    Raises:
-        MalformedMessage: The fields do not have exactly one reading.
-    """
-    try:
-        found = _by_name(_RESPONSE_FIELDS.findall(b"\n" + head.block))
-        length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
-        head.framing = response_framing(method, head.status, version, _one(length), _one(coding))
-        if length is not None:
-            head.content_length = b"%d" % parse_length(length)
-    except MalformedMessage as error:
-        raise MalformedMessage(error.reason, 502) from error
-    connection = found.get(b"connection")
-    if connection is not None:
-        read_connection(head, connection, found.get(b"upgrade"))
-    if head.framing == UNTIL_CLOSE:
-        head.keep_alive = False
