@@ -8,8 +8,11 @@ seconds, sizes octets.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import (
     EVERY_LEVEL,
@@ -33,6 +36,8 @@ from lbproxy.errors import ConfigSyntaxError
 
 LEVELS = ("emerg", "alert", "crit", "error", "warn", "notice", "info", "debug")
 """The levels of the error log, the gravest first."""
+
+_SLASH = ord("/")
 
 
 def _worker_processes(arg: Argument) -> int:
@@ -171,46 +176,50 @@ class PoolSettings:
     keepalive_timeout: float = setting("keepalive_timeout", duration, 60.0, contexts=Context.UPSTREAM)
 
 
-Types = tuple[tuple[str, str], ...]
+Types = Mapping[bytes, bytes]
 
 
 def _types(directive: Directive) -> Types:
-    """Return a ``types`` block as (extension, media type) pairs."""
-    pairs = []
+    """Return a ``types`` block as media types by extension in lower case; the later line wins (as in nginx)."""
+    found = {}
     for entry in directive.block or ():
         if entry.block is not None:
             message = f'directive "{entry.name}" is not terminated by ";"'
             raise ConfigSyntaxError(message, entry.position, "a line is: type extension ...;")
-        pairs += [(extension.lower(), entry.name) for extension in entry.texts]
-    return tuple(pairs)
+        found.update({octets(extension).lower(): octets(entry.name) for extension in entry.texts})
+    return MappingProxyType(found)
+
+
+_COMMON_TYPES: Types = MappingProxyType({b"html": b"text/html", b"gif": b"image/gif", b"jpg": b"image/jpeg"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TypeSettings:
     """
-    Media types by the extension of the path, for the bodies that lbproxy itself makes.
+    Media types by the extension of the path, for files and the bodies that lbproxy itself makes.
 
     Args:
-        types: One (extension, type) table per ``types`` block.
+        types: One table per ``types`` block.
+        default_type: b"": such an answer has no Content-Type.
     """
 
-    types: tuple[Types, ...] = setting_list(
-        "types",
-        _types,
-        ((("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")),),
-        arity=(0, 0),
-        block=True,
-    )
-    default_type: str = setting("default_type", text, "text/plain")
+    types: tuple[Types, ...] = setting_list("types", _types, (_COMMON_TYPES,), arity=(0, 0), block=True)
+    default_type: bytes = setting("default_type", lambda arg: octets(arg.text), b"text/plain")
 
-    def media_type(self, path: bytes) -> str:
-        """Return the type for *path*, by what stands behind the last dot of its last segment."""
-        name = path.rpartition(b"/")[2]
-        extension = name.rpartition(b".")[2].decode("latin-1").lower() if b"." in name else ""
+    def media_type(self, path: bytes) -> bytes:
+        """
+        Return the type for *path*, by what stands behind the last dot of its last segment.
+
+        A dot with which the segment begins makes no extension (src/http/ngx_http_core_module.c:ngx_http_set_exten).
+        """
+        dot = path.rfind(b".")
+        if dot < 2 or path[dot - 1] == _SLASH:
+            return self.default_type
+        extension = path[dot + 1 :].lower()
         for table in reversed(self.types):
-            for known, media_type in table:
-                if known == extension:
-                    return media_type
+            found = table.get(extension)
+            if found is not None:
+                return found
         return self.default_type
 
 

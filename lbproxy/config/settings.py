@@ -58,6 +58,8 @@ class Row(NamedTuple):
         repeatable: It may stand several times in a block; the value is a tuple.
         inherit: A block without it has the value of the block around it.
         block: It has a block (``types { ... }``) instead of ending with ";".
+        twins: Names with contexts of further directives that fill the same field, such as ``alias`` beside ``root``:
+            a block has one of them, and each hides what another one says further outside.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Row(NamedTuple):
     repeatable: bool = False
     inherit: bool = True
     block: bool = False
+    twins: tuple[tuple[str, Context], ...] = ()
 
 
 _ROW = "lbproxy.row"
@@ -116,9 +119,15 @@ def setting_args(
     arity: Arity = (1, None),
     contexts: Context = EVERY_LEVEL,
     inherit: bool = True,
+    twins: tuple[tuple[str, Context], ...] = (),
 ) -> T | D:
-    """Declare a directive with several arguments, at most once in a block; *parse* gets the whole of it."""
-    row = Row(name=name, parse=parse, contexts=contexts, arity=arity, inherit=inherit)
+    """
+    Declare a directive with several arguments, at most once in a block; *parse* gets the whole of it.
+
+    Args:
+        twins: See `Row`; *parse* gets these directives as well.
+    """
+    row = Row(name=name, parse=parse, contexts=contexts, arity=arity, inherit=inherit, twins=twins)
     result: T | D = _declare(default, row)
     return result
 
@@ -153,7 +162,8 @@ def rows(kind: type) -> Mapping[str, Row]:
         row = item.metadata.get(_ROW)
         if row is not None:
             name = row.name.replace("*", getattr(kind, "prefix", "*"))
-            found[name] = row._replace(name=name, field=item.name)
+            for twin, contexts in ((name, row.contexts), *row.twins):
+                found[twin] = row._replace(name=twin, field=item.name, contexts=contexts)
     return MappingProxyType(found)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lbproxy.config.core import TypeSettings
-from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context
 from lbproxy.errors import InvalidValue, Position, Source
@@ -121,7 +120,7 @@ def _compile_return(directive: Directive, table: VariableTable) -> Step:
 
 
 def _media_type(ex: Exchange) -> bytes:
-    return octets(ex.location.settings(TypeSettings).media_type(ex.path))
+    return ex.location.settings(TypeSettings).media_type(ex.path)
 
 
 _COMPILERS: Mapping[str, Callable[[Directive, VariableTable], Step]] = {

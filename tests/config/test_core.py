@@ -92,8 +92,9 @@ def test_media_types_go_by_the_last_extension() -> None:
     types = load(
         "types { text/html html HTM; a/b x; } types { c/d x; } default_type text/x;"
     ).settings(TypeSettings)
-    assert types.media_type(b"/a.b/page.htm") == "text/html"
-    assert types.media_type(b"/y.html.x") == "c/d"
-    assert types.media_type(b"/a.html/") == "text/x"
-    assert types.media_type(b"/\xff.\xfe") == "text/x"
-    assert load("").settings(TypeSettings).media_type(b"/x.JPG") == "image/jpeg"
+    assert types.media_type(b"/a.b/page.htm") == b"text/html"
+    assert types.media_type(b"/y.html.x") == b"c/d"
+    assert types.media_type(b"/a.html/") == b"text/x"
+    assert types.media_type(b"/a/.html") == types.media_type(b"/.html") == b"text/x"
+    assert types.media_type(b"/\xff.\xfe") == b"text/x"
+    assert load("").settings(TypeSettings).media_type(b"/x.JPG") == b"image/jpeg"

@@ -69,6 +69,19 @@ def test_rows_parse_directives() -> None:
     assert rows(Kind)["pair"].parse(directive("pair", "a", "b")) == ("a", "b")
 
 
+def test_twins_fill_one_field() -> None:
+    """Each with contexts of its own; the parser is told which of them it is."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Twins:
+        where: str = setting_args("root", lambda d: d.name, "", twins=(("alias", Context.LOCATION),))
+
+    table = rows(Twins)
+    assert {name: (row.field, row.contexts) for name, row in table.items()} == {
+        "root": ("where", EVERY_LEVEL), "alias": ("where", Context.LOCATION)}
+    assert table["alias"].parse(directive("alias", "/x")) == "alias"
+
+
 def test_defaults_are_the_fields_defaults() -> None:
     """Also those that a dataclass takes for mutable."""
     assert defaults([Kind])[Kind] == Kind()
