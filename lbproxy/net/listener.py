@@ -1,49 +1,58 @@
 """
-Accepting clients: in batches, shared with other workers, paused when descriptors run out.
+Accepting clients: in batches, shared with other workers, as long as there is room for them.
 
 The sockets belong to the master and outlive this worker; a `Listener` only takes from them.
 """
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from lbproxy.errors import describe
 from lbproxy.net.channel import Channel
+from lbproxy.net.descriptors import SCARCE
 from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
 
 _BATCH = 64  # connections accepted before those already accepted get their turn
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 Peername = Any  # what accept() returns: a str for AF_UNIX, a tuple otherwise
+
+
+class Host(Protocol):
+    """Who takes clients in.  None of this may block."""
+
+    def has_room(self) -> bool:
+        """Return whether one more client may be accepted."""
+
+    def make_room(self, reason: str = "") -> None:
+        """
+        Hear that a client waits for whom there is no room.
+
+        It must have made room before the poller's next round, when it is asked again, or have paused the listener.
+
+        Args:
+            reason: Why the system refuses, in its words; "" when `has_room` does.
+        """
+
+    def accepted(self, listener: Listener, stream: Stream, peername: Peername) -> None:
+        """Take a new client."""
 
 
 class Listener(Channel):
     """
     One listening socket, level-triggered, so that what a batch leaves over is reported again.
 
-    Args:
-        accepted: Called with each new stream and its peer's name; must not block.
-        exhausted: Called with the system's words when it has no descriptor or memory for another client; the
-            listener has paused itself then and waits for `resume`.
+    It accepts nobody before `resume`.
     """
 
-    __slots__ = ("_accepted", "_exhausted", "_no_delay", "_watching", "socket")
+    __slots__ = ("_host", "_no_delay", "_watching", "socket")
 
-    def __init__(
-        self,
-        poller: Poller,
-        sock: socket.socket,
-        accepted: Callable[[Listener, Stream, Peername], None],
-        exhausted: Callable[[Listener, str], None],
-    ) -> None:
+    def __init__(self, poller: Poller, sock: socket.socket, host: Host) -> None:
         super().__init__(poller, sock.fileno())
-        self.socket, self._accepted, self._exhausted = sock, accepted, exhausted
+        self.socket, self._host = sock, host
         self._no_delay = sock.family != socket.AF_UNIX
         self._watching = False
         sock.setblocking(False)
@@ -61,21 +70,29 @@ class Listener(Channel):
             self._watching = False
             self.poller.unwatch(self)
 
+    def retire(self) -> None:
+        """Accept those who came before now, whose queue may be about to go, and nobody after them."""
+        self.on_edge(0)
+        self.pause()
+
     def on_edge(self, events: int) -> None:  # noqa: ARG002 - whatever it is, accept() will tell
-        """Accept a batch."""
-        for _ in range(_BATCH):
+        """Accept a batch.  That there is no room matters for the first only: others may not be waiting at all."""
+        for number in range(_BATCH):
             if not self._watching:
+                return
+            if not self._host.has_room():
+                if not number:
+                    self._host.make_room()
                 return
             try:
                 sock, peername = self.socket.accept()
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self.pause()
-                    self._exhausted(self, describe(error))
+                if error.errno in SCARCE and not number:
+                    self._host.make_room(describe(error))
                 return
             sock.setblocking(False)
             if self._no_delay:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._accepted(self, Stream(self.poller, sock), peername)
+            self._host.accepted(self, Stream(self.poller, sock), peername)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from lbproxy.net.descriptors import Descriptors
 from lbproxy.net.fibre import Fibre, park
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ class Poller:
         now: The time as of the last edge or wait, monotonic seconds: what accounting may use at no cost.
         ready_calls: Calls in a row that did not have to wait (see `take_turn`).
         current: The fibre that is running; None while a trio task is.
+        descriptors: What its streams hold, and where to ask when there are no more.
     """
 
     def __init__(self) -> None:
+        self.descriptors = Descriptors(self)
         self._epoll = select.epoll()
         self._channels: dict[int, Channel] = {}
         self._timers: list[tuple[float, int, Channel]] = []

@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from lbproxy.errors import StreamClosed, StreamTimeout, describe
 from lbproxy.net.channel import Channel
@@ -42,6 +43,7 @@ class Stream(Channel):
         super().__init__(poller, sock.fileno())
         self.socket = sock
         self.bytes_in = self.bytes_out = 0
+        poller.descriptors.streams += 1
 
     async def recv(self, timeout: float, size: int = RECV_SIZE) -> bytes:
         """
@@ -140,6 +142,7 @@ class Stream(Channel):
         if not self.closed:
             self.forget()
             self.socket.close()
+            self.poller.descriptors.streams -= 1
 
     def abort(self) -> None:
         """Close with RST, so that the other side cannot take what it got for a complete message."""
@@ -171,8 +174,8 @@ async def connect(
     """
     try:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    except OSError as error:
-        raise _closed("socket", error) from None
+    except OSError as refusal:
+        sock = await _socket_after(refusal, poller, family, timeout)
     stream = Stream(poller, sock)
     try:
         if family != socket.AF_UNIX:
@@ -200,3 +203,12 @@ async def connect(
         raise _closed("connect", OSError(code, os.strerror(code)))
     stream.readable = False  # the server has nothing to say before it was asked
     return stream
+
+
+async def _socket_after(refusal: OSError, poller: Poller, family: int, timeout: float) -> socket.socket:
+    """Return a socket for `connect`, which has met *refusal*."""
+    make = partial(socket.socket, family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        return await poller.descriptors.after(refusal, make, timeout)
+    except OSError as error:
+        raise _closed("socket", error) from None

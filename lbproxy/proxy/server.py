@@ -1,9 +1,10 @@
 """
-One worker at work: listeners, clients, upstreams, housekeeping, and the way out.
+One worker at work: clients, upstreams, housekeeping, and the way out.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +18,10 @@ from lbproxy.http.exchange import Client
 from lbproxy.net.listener import Listener
 from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
-from lbproxy.proxy.connection import LAST_CALL, Connection
+from lbproxy.proxy.connection import Connection
 from lbproxy.proxy.dispatch import Dispatcher
 from lbproxy.proxy.handlers import handlers
+from lbproxy.proxy.reception import Reception
 from lbproxy.proxy.upstream import Upstreams
 
 if TYPE_CHECKING:
@@ -27,8 +29,13 @@ if TYPE_CHECKING:
     from lbproxy.plan import Plan
     from lbproxy.proxy.logfile import Logs
 
+LAST_CALL = 0.5
+"""Seconds that idle connections are kept at the end of the service, so as to lose no request that is under way."""
+
+PATIENCE = 5.0
+"""Seconds that they are kept when others serve already: who asks again by then is answered, and told to close."""
+
 _TICK = 1.0  # seconds between two rounds of housekeeping
-_PAUSE = 0.5  # seconds without accepting after the system had nothing to give (as nginx's accept_mutex_delay)
 
 
 class _TurnEnd(trio.abc.Instrument):
@@ -54,23 +61,26 @@ class Server:
         upstreams: What it passes requests to.
         names_vary: Not all servers let the same field names pass.
         draining: No new clients are taken; each of those here gets one more answer at most.
+        patience: Seconds that a connection may be idle while draining.
     """
 
     def __init__(self, plan: Plan, sockets: Mapping[Address, Sequence[socket.socket]], logs: Logs) -> None:
         self.plan, self.logs = plan, logs
         self.draining = False
+        self.patience = math.inf
         self._main = plan.config.settings(MainSettings)
         self._poller = Poller()
         self.upstreams = Upstreams(self._poller, plan, random.Random())  # noqa: S311 - balancing, not secrets
         self.dispatcher = Dispatcher(plan, handlers(plan, self.upstreams))
         self.names_vary = len({plan.routes[server.root].limits.names for server in plan.config.servers}) > 1
-        self._listeners = {
-            Listener(self._poller, sock, self._accepted, self._exhausted): plan.router.names(address)
-            for address, several in sockets.items() for sock in several
-        }
         self._connections: set[Connection] = set()
         self._accepted_total = 0
-        self._full = False
+        self._reception = Reception(self._poller, places=self._main.worker_connections, clients=self._connections,
+                                    upstreams=self.upstreams, welcome=self._welcome, errors=logs.error)
+        self._names = {
+            listener: plan.router.names(address)
+            for address, several in sockets.items() for listener in self._reception.listen(several)
+        }
         self._finished = trio.Event()
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -81,40 +91,43 @@ class Server:
             self._nursery = nursery
             nursery.start_soon(self._poller.run)
             nursery.start_soon(self._keep_house)
-            for listener in self._listeners:
-                listener.resume()
+            self._reception.open()
             started()
             await self._finished.wait()
             nursery.cancel_scope.cancel()
         trio.lowlevel.remove_instrument(turn_end)
+        self._reception.close()
         self._poller.end_fibres()
         self.logs.end_turn()
         self.upstreams.close()
-        for listener in self._listeners:
-            listener.pause()
         self._poller.close()
 
     def stop(self) -> None:
         """End at once; requests in hand are lost."""
         self._finished.set()
 
-    def drain(self) -> None:
-        """End as soon as the requests in hand are answered, at the latest after worker_shutdown_timeout."""
+    def drain(self, patience: float = LAST_CALL) -> None:
+        """
+        End as soon as the requests in hand are answered, at the latest after worker_shutdown_timeout.
+
+        Args:
+            patience: Seconds that connections may stay idle; a later call can only make them fewer.
+        """
+        if patience < self.patience:
+            self.patience = patience
+            self._nursery.start_soon(self._dismiss_idle, patience)
         if self.draining:
             return
         self.draining = True
-        for listener in self._listeners:
-            listener.pause()
+        self._reception.retire()
         if not self._connections:
             self._finished.set()
-            return
-        self._nursery.start_soon(self._dismiss_idle)
-        if self._main.worker_shutdown_timeout:
+        elif self._main.worker_shutdown_timeout:
             self._nursery.start_soon(self._give_up)
 
-    async def _dismiss_idle(self) -> None:
+    async def _dismiss_idle(self, patience: float) -> None:
         """Close the connections that have nothing to ask, once a request that was on its way has arrived."""
-        await trio.sleep(LAST_CALL)
+        await trio.sleep(patience)
         for connection in self._connections:
             if connection.idle:
                 connection.stream.interrupt(StreamClosed("shutting down"))
@@ -126,45 +139,28 @@ class Server:
 
     # clients
 
-    def _accepted(self, listener: Listener, stream: Stream, peername: Any) -> None:
+    def _welcome(self, listener: Listener, stream: Stream, peername: Any) -> None:
         self._accepted_total += 1
         client = _client(stream.socket, peername, self._accepted_total, trio.current_time())
-        connection = Connection(self, stream, self._listeners[listener], client)
+        connection = Connection(self, stream, self._names[listener], client)
         self._connections.add(connection)
         self._poller.spawn(connection.run())
-        if len(self._connections) >= self._main.worker_connections and not self._full:
-            self._full = True
-            self.logs.error.log("alert", f"{self._main.worker_connections} worker_connections are not enough")
-            for each in self._listeners:
-                each.pause()
 
     def gone(self, connection: Connection) -> None:
         """Forget *connection*, which has ended."""
         self._connections.discard(connection)
-        if self.draining:
-            if not self._connections:
-                self._finished.set()
-        elif self._full:
-            self._full = False
-            for listener in self._listeners:
-                listener.resume()
-
-    def _exhausted(self, listener: Listener, reason: str) -> None:
-        self.logs.error.log("crit", f"accept() failed {reason}")
-        self.upstreams.shrink()
-        self._nursery.start_soon(self._resume_later, listener)
-
-    async def _resume_later(self, listener: Listener) -> None:
-        await trio.sleep(_PAUSE)
-        if not self.draining and not self._full:
-            listener.resume()
+        self._reception.left()
+        if self.draining and not self._connections:
+            self._finished.set()
 
     # housekeeping
 
     async def _keep_house(self) -> None:
         while True:
             await trio.sleep(_TICK)
-            self.upstreams.expire(trio.current_time())
+            now = trio.current_time()
+            self.upstreams.expire(now)
+            self._reception.tick(now)
             self.logs.tick()
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from lbproxy.config.model import Address
-from lbproxy.errors import MalformedMessage
+from lbproxy.errors import MalformedMessage, StreamClosed
+from lbproxy.net.descriptors import SCARCE
 from lbproxy.net.pool import Pool, Pooled
 from lbproxy.net.stream import SockAddr, Stream, connect
 
@@ -66,9 +67,15 @@ class Upstream:
 
         Raises:
             StreamError: As `lbproxy.net.stream.connect`.
+            MalformedMessage: There is no descriptor for it, which is no fault of the peer's (500).
         """
         family, target = sockaddr(peer.address)
-        stream = await connect(self._poller, family, target, timeout, keepalive=keepalive, waiting=waiting)
+        try:
+            stream = await connect(self._poller, family, target, timeout, keepalive=keepalive, waiting=waiting)
+        except StreamClosed as error:
+            if error.errno in SCARCE:
+                raise MalformedMessage(f"{error.reason} while connecting to upstream", 500) from None
+            raise
         return Pooled(stream, trio.current_time())
 
 
@@ -160,10 +167,9 @@ class Upstreams:
         for upstream in self:
             upstream.pool.expire(now)
 
-    def shrink(self) -> None:
-        """Give up an idle connection of each upstream: descriptors have run out."""
-        for upstream in self:
-            upstream.pool.shrink()
+    def shrink(self) -> bool:
+        """Give up one idle connection, descriptors having run out; False when there is none."""
+        return any(upstream.pool.shrink() for upstream in self)
 
     def close(self) -> None:
         """Close every idle connection."""

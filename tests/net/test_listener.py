@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 from lbproxy.net.listener import Listener, Peername
 from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
+from tests.support.limits import no_more_descriptors
 
 
 class Door:
@@ -21,19 +21,24 @@ class Door:
 
     def __init__(self, poller: Poller, sock: socket.socket) -> None:
         self.socket = sock
-        self.listener = Listener(poller, sock, self._accepted, self._exhausted)
-        self.accepted: list[tuple[Stream, Peername]] = []
-        self.exhausted: list[str] = []
+        self.listener = Listener(poller, sock, self)
+        self.clients: list[tuple[Stream, Peername]] = []
+        self.reasons: list[str] = []
         self.most = 1000
 
-    def _accepted(self, listener: Listener, stream: Stream, peername: Peername) -> None:
-        assert listener is self.listener
-        self.accepted.append((stream, peername))
-        if len(self.accepted) >= self.most:
-            listener.pause()
+    def has_room(self) -> bool:
+        """See `Host`."""
+        return len(self.clients) < self.most
 
-    def _exhausted(self, listener: Listener, reason: str) -> None:
-        self.exhausted.append(reason)
+    def accepted(self, listener: Listener, stream: Stream, peername: Peername) -> None:
+        """See `Host`."""
+        assert listener is self.listener
+        self.clients.append((stream, peername))
+
+    def make_room(self, reason: str = "") -> None:
+        """See `Host`."""
+        self.reasons.append(reason)
+        self.listener.pause()
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def door(poller: Poller) -> Iterator[Door]:
         door = Door(poller, sock)
         yield door
         door.listener.pause()
-        for stream, _ in door.accepted:
+        for stream, _ in door.clients:
             stream.close()
 
 
@@ -68,7 +73,7 @@ async def test_clients_are_accepted(door: Door, clients: list[socket.socket]) ->
     door.listener.resume()
     come(door, clients)
     await wait_all_tasks_blocked()
-    ((stream, peername),) = door.accepted
+    ((stream, peername),) = door.clients
     assert peername == clients[0].getsockname()
     assert stream.recv_now() is None
     assert stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -81,7 +86,7 @@ async def test_more_than_a_batch(door: Door, clients: list[socket.socket]) -> No
     come(door, clients, 150)
     door.listener.resume()
     await wait_all_tasks_blocked()
-    assert len(door.accepted) == 150
+    assert len(door.clients) == 150
 
 
 async def test_pause_and_resume(door: Door, clients: list[socket.socket]) -> None:
@@ -92,38 +97,43 @@ async def test_pause_and_resume(door: Door, clients: list[socket.socket]) -> Non
     door.listener.pause()
     come(door, clients)
     await wait_all_tasks_blocked()
-    assert door.accepted == []
+    assert door.clients == []
     door.listener.resume()
     await wait_all_tasks_blocked()
-    assert len(door.accepted) == 1
+    assert len(door.clients) == 1
 
 
-async def test_paused_in_the_middle_of_a_batch(door: Door, clients: list[socket.socket]) -> None:
-    """Not one more is taken."""
+async def test_no_room_in_the_middle_of_a_batch(door: Door, clients: list[socket.socket]) -> None:
+    """Not one more is taken, and the host hears of it."""
     door.most = 3
     come(door, clients, 10)
     door.listener.resume()
     await wait_all_tasks_blocked()
-    assert len(door.accepted) == 3
+    assert len(door.clients) == 3
+    assert door.reasons == [""]
+
+
+async def test_no_room_for_nobody(door: Door, clients: list[socket.socket]) -> None:
+    """Is no reason to make any."""
+    door.most = 3
+    come(door, clients, 3)
+    door.listener.resume()
+    await wait_all_tasks_blocked()
+    assert len(door.clients) == 3
+    assert door.reasons == []
 
 
 async def test_out_of_descriptors(door: Door, clients: list[socket.socket]) -> None:
     """It pauses by itself and says why, instead of spinning; later it goes on with the same client."""
     door.listener.resume()
     come(door, clients)
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
-    try:
+    with no_more_descriptors():
         await wait_all_tasks_blocked()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert door.exhausted == ["(24: Too many open files)"]
-    assert door.accepted == []
+    assert door.reasons == ["(24: Too many open files)"]
+    assert door.clients == []
     door.listener.resume()
     await wait_all_tasks_blocked()
-    assert len(door.accepted) == 1
+    assert len(door.clients) == 1
 
 
 async def test_a_client_that_left_again(door: Door, clients: list[socket.socket]) -> None:
@@ -132,8 +142,8 @@ async def test_a_client_that_left_again(door: Door, clients: list[socket.socket]
     clients[0].close()
     door.listener.resume()
     await wait_all_tasks_blocked()
-    assert len(door.accepted) == 3
-    assert door.accepted[0][0].recv_now() == b""
+    assert len(door.clients) == 3
+    assert door.clients[0][0].recv_now() == b""
 
 
 async def test_unix(poller: Poller, tmp_path: Path) -> None:
@@ -146,7 +156,7 @@ async def test_unix(poller: Poller, tmp_path: Path) -> None:
         door.listener.resume()
         client.connect(path)
         await wait_all_tasks_blocked()
-        ((stream, peername),) = door.accepted
+        ((stream, peername),) = door.clients
         assert peername == ""
         stream.close()
         door.listener.pause()
@@ -161,8 +171,8 @@ async def test_two_workers_share_a_socket(
     second.listener.resume()
     come(door, clients, 20)
     await wait_all_tasks_blocked()
-    assert len(door.accepted) + len(second.accepted) == 20
+    assert len(door.clients) + len(second.clients) == 20
     second.listener.pause()
     second.socket.close()
-    for stream, _ in second.accepted:
+    for stream, _ in second.clients:
         stream.close()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.support.backends import reply
 from tests.support.client import octets
-from tests.support.scene import Proxy, Scene, Wire
+from tests.support.scene import Proxy, Scene
 
 OK = reply("ok")
 PASS = "server { listen 80; location / { proxy_pass http://<b>; } }"
@@ -26,19 +21,6 @@ async def finished(proxy: Proxy) -> float:
     with trio.fail_after(400):
         await proxy.finished.wait()
     return trio.current_time() - start
-
-
-@contextmanager
-def no_more_descriptors() -> Iterator[None]:
-    """Have the system refuse further descriptors."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 class TestListening:
@@ -67,56 +49,6 @@ class TestListening:
             await client.send(octets())
         for client in clients:
             assert (await client.answer()).status == 200
-
-
-class TestLimits:
-    """Connections and descriptors."""
-
-    async def test_worker_connections(self, scene: Scene) -> None:
-        """Further clients wait in the kernel's queue until somebody leaves; the log says so."""
-        await scene.serve("events { worker_connections 2; } http { " + RETURN + " }")
-        scene.forgive("2 worker_connections are not enough")
-        first, second = await scene.client(), await scene.client()
-        await first.ask(octets())
-        await second.ask(octets())
-        third = await scene.client()
-        await third.send(octets())
-        assert await third.arrived() == b""
-        first.close()
-        assert (await third.answer()).status == 200
-        assert len(scene.errors("alert")) == 2
-
-    async def test_no_descriptor_for_a_client(self, scene: Scene) -> None:
-        """Accepting stops for a moment instead of spinning, and goes on by itself."""
-        await scene.serve(RETURN)
-        other = await scene.client()
-        await other.ask(octets())
-        sock = trio.socket.socket()
-        with no_more_descriptors():
-            await sock.connect(("127.0.0.1", scene.proxies[0].port))
-            client = Wire(sock)
-            scene.clients.append(client)
-            await client.send(octets())
-            assert (await other.ask(octets())).status == 200
-            await trio.sleep(2)
-        assert (await client.answer()).status == 200
-        told = [line for line in scene.errors("crit") if "accept() failed (24: Too many open files)" in line]
-        assert 1 <= len(told) <= 5
-
-    async def test_idle_connections_are_given_up_for_clients(self, scene: Scene) -> None:
-        """When descriptors run out, a kept connection to a server is worth less than a client."""
-        b = scene.answering(OK)
-        await scene.serve(PASS, b=b)
-        await scene.ask(octets())
-        sock = trio.socket.socket()
-        with no_more_descriptors():
-            await sock.connect(("127.0.0.1", scene.proxies[0].port))
-            client = Wire(sock)
-            scene.clients.append(client)
-            await wait_all_tasks_blocked()
-            assert b.open == 0
-            await trio.sleep(1)
-        assert (await client.ask(octets())).status == 200
 
 
 class TestDraining:
