@@ -35,7 +35,8 @@ Without -p, the prefix is the directory of the configuration file (above a
 directory that is called conf).  Relative paths are relative to the prefix.
 
 Signals: TERM, INT stop; QUIT stop when clients are served; HUP reload;
-USR1 reopen logs.
+USR1 reopen logs; USR2 start the program that is installed now on the same
+sockets; WINCH end the workers when clients are served (HUP brings them back).
 """
 
 
@@ -169,9 +170,12 @@ def _print_remarks(plan: Plan) -> None:
 
 
 def _serve(options: Options) -> int:
+    import os
+
     from lbproxy.errors import LbproxyError
     from lbproxy.process.cycle import Loader
     from lbproxy.process.detach import Detached, Terminal
+    from lbproxy.process.inheritance import inherit
     from lbproxy.process.master import Master
 
     terminal = Terminal()
@@ -183,11 +187,14 @@ def _serve(options: Options) -> int:
                 _say(f"listening on {bound}", level="")  # port 0: else nobody would know
         terminal.announce()
 
-    master = Master(loader, started)
     try:
+        inheritance = inherit(os.environ)
+        master = Master(loader, started, inheritance)
         for warning in master.open().warnings:
             _say(warning, level="warn")
-        if loader.daemon:
+        if loader.daemon and inheritance.predecessor:
+            terminal.stay_away()
+        elif loader.daemon:
             terminal.detach()
     except Detached as parted:
         return parted.status

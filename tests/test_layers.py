@@ -36,7 +36,8 @@ RANKS = {
 """The rank of a module is that of its longest prefix here."""
 
 PURE = ("lbproxy.errors", "lbproxy.wire", "lbproxy.config", "lbproxy.http", "lbproxy.balance", "lbproxy.protocols",
-        "lbproxy.plan", "lbproxy.process.commands", "lbproxy.process.events", "lbproxy.process.supervise")  # fmt: skip
+        "lbproxy.plan", "lbproxy.process.commands", "lbproxy.process.events", "lbproxy.process.pauses",
+        "lbproxy.process.supervise", "lbproxy.process.watchdog")  # fmt: skip
 IMPURE = {"trio", "socket", "os", "time", "random", "logging"}
 
 MODULES = {

@@ -24,7 +24,15 @@ class Word(enum.Enum):
 
     SERVING = "serving"
     WITHDRAWN = "withdrawn"
+    PRESENT = "present"
     FAILED = "failed"
+
+
+class Order(enum.Enum):
+    """What the master tells a worker."""
+
+    LEAVE = "leave"  # others serve in its place: it may take its time over clients that are idle
+    REPORT = "report"  # and be it only to say that it is there
 
 
 class Line:
@@ -32,7 +40,7 @@ class Line:
     A worker's end of its line to the master; at its end of file the master is dead.
 
     Args:
-        socket: Becomes readable only when the master is gone.
+        socket: Becomes readable when there is something to `hear`.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -46,9 +54,21 @@ class Line:
         """Tell the master that no more clients are accepted."""
         self._tell(Word.WITHDRAWN)
 
+    def tell_present(self) -> None:
+        """Tell the master that this worker attends to what happens."""
+        self._tell(Word.PRESENT)
+
     def tell_failed(self, reason: str) -> None:
         """Tell the master why this worker is going to end without ever serving."""
         self._tell(Word.FAILED, reason)
+
+    def hear(self) -> Order | None:
+        """Return the order that made the line readable; None: the master is dead."""
+        try:
+            message = self.socket.recv(_LONGEST)
+        except OSError:  # it died with words of ours unread
+            return None
+        return Order(message.decode()) if message else None
 
     def _tell(self, word: Word, reason: str = "") -> None:
         message = f"{word.value} {reason}".encode(errors="backslashreplace")
@@ -59,13 +79,14 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """
-    A child that is gone.
+    A process that is gone.
 
     Args:
+        number: Of the worker; None: it was another child, perhaps an orphan that this process inherited as PID 1.
         code: Its exit status; minus the number of the signal that killed it.
     """
 
-    number: int
+    number: int | None
     pid: int
     code: int
 
@@ -128,18 +149,27 @@ class Children:
             with suppress(ProcessLookupError):
                 os.kill(child.pid, what)
 
+    def order(self, number: int, what: Order) -> None:
+        """Tell a child something; nothing happens if it is gone, or so far behind that its line is full."""
+        child = self._children.get(number)
+        if child is not None and child.line.fileno() >= 0:
+            with suppress(OSError):
+                child.line.send(what.value.encode())
+
     def numbers(self) -> list[int]:
         """Return the children that are not known to be gone."""
         return list(self._children)
 
     def reap(self) -> Iterator[Ended]:
-        """Yield the children that have ended, having passed on their last words."""
-        for number, child in list(self._children.items()):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            if pid:
-                self._listen(number)
-                self._forget_line(child)
-                del self._children[number]
+        """Yield the processes that have ended, having passed on the last words of workers."""
+        numbers = {child.pid: number for number, child in self._children.items()}
+        with suppress(ChildProcessError):  # there are none at all
+            while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                pid, status = found
+                number = numbers.get(pid)
+                if number is not None:
+                    self._listen(number)
+                    self._forget_line(self._children.pop(number))
                 yield Ended(number, pid, os.waitstatus_to_exitcode(status))
 
     def _live(self, ours: socket.socket, theirs: socket.socket, run: Callable[[Line], int]) -> None:

@@ -25,6 +25,21 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Supersede:
+    """Tell *worker* that others serve in its place: it may take its time over clients that are idle."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """Say that place *slot* stays empty for some *seconds*: its workers end soon after their start."""
+
+    slot: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """Read the configuration and bind its sockets; answer with `Loaded` or `Refused`."""
 
@@ -45,7 +60,19 @@ class Abandon:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Say that lbproxy serves, with the new configuration or, where that was refused, with the old one."""
+    """Say that lbproxy serves, with the new configuration or, where that was *refused*, with the old one."""
+
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Start the program that is installed now on the same sockets; when it ends, answer with `SuccessorGone`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The program that `Upgrade` started is gone: what was left to it is ours again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +92,7 @@ class Exit:
     code: int
 
 
-Command: TypeAlias = Spawn | Signal | Load | Adopt | Abandon | Announce | Reopen | Close | Exit
+WorkersCommand: TypeAlias = Spawn | Signal | Supersede | Postpone
+Command: TypeAlias = (
+    WorkersCommand | Load | Adopt | Abandon | Announce | Reopen | Upgrade | Restore | Close | Exit
+)

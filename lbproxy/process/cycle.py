@@ -26,7 +26,7 @@ from lbproxy.process.privileges import Identity, hand_over, identity
 from lbproxy.proxy.logfile import ErrorPlaces, Logs, Sink
 
 if TYPE_CHECKING:
-    from lbproxy.process.master import Seat
+    from lbproxy.process.roles import Seat
 
 _DAEMON_ERROR_LOG, _DAEMON_ACCESS_LOG = "logs/error.log", "logs/access.log"
 

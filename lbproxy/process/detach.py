@@ -51,6 +51,10 @@ class Terminal:
         _replace(STDIN, os.devnull)
         self._detached, self._waiting = True, writer
 
+    def stay_away(self) -> None:
+        """Be detached from the start: whoever began this program has left the terminal before."""
+        self._detached = True
+
     def announce(self) -> None:
         """Let the process that was started exit with 0."""
         if self._waiting >= 0:
@@ -74,6 +78,15 @@ class Terminal:
             for descriptor, path in streams.items():
                 with suppress(OSError):
                     _replace(descriptor, path)
+
+
+def has_terminal() -> bool:
+    """Return whether this process has a terminal that could signal it, for instance that its window was resized."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _replace(descriptor: int, path: str) -> None:

@@ -14,6 +14,8 @@ class Request(enum.Enum):
     QUIT = enum.auto()
     RELOAD = enum.auto()
     REOPEN = enum.auto()
+    UPGRADE = enum.auto()  # start the program anew beside this one
+    REST = enum.auto()  # end the workers gracefully, keep the sockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,13 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class SuccessorGone:
+    """The program that `Upgrade` started has ended, or could not be started at all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """`Supervisor.deadline` may have passed."""
 
 
-Event: TypeAlias = Request | Loaded | Refused | Serving | Withdrawn | Exited | Tick
+Event: TypeAlias = Request | Loaded | Refused | Serving | Withdrawn | Exited | SuccessorGone | Tick

@@ -7,80 +7,32 @@ The master never imports trio: a fork must not inherit an event loop.
 
 from __future__ import annotations
 
+import os
 import selectors
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from signal import SIGCHLD, SIGUSR1, Signals
-from typing import Protocol
 
-from lbproxy.config.model import Address, Listener
+from lbproxy.config.model import Address
 from lbproxy.errors import describe
 from lbproxy.process import commands, events, notify
-from lbproxy.process.children import Children, Line, Word, be_called
+from lbproxy.process.children import Children, Ended, Line, Order, Word, be_called
+from lbproxy.process.detach import has_terminal
 from lbproxy.process.events import Event, Request
+from lbproxy.process.inheritance import NOTHING, Inheritance
 from lbproxy.process.options import reasons
 from lbproxy.process.pidfile import PidFile
+from lbproxy.process.roles import Cycle, Seat
 from lbproxy.process.signals import REQUESTS, SignalInbox
 from lbproxy.process.sockets import ListenSockets, Opening
+from lbproxy.process.successor import Successor
 from lbproxy.process.supervise import State, Supervisor
+from lbproxy.process.watchdog import Watchdog
 
+_SERVING = (State.STARTING, State.RUNNING, State.RELOADING)
 _LEAVING = (State.QUITTING, State.STOPPING, State.GONE)
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """
-    What a worker gets from the master.
-
-    Args:
-        sockets: What it listens on; several of one address where the workers have become fewer.
-        line: To the master.
-    """
-
-    sockets: Mapping[Address, Sequence[socket.socket]]
-    line: Line
-
-
-class Cycle(Protocol):
-    """One configuration that was read and found good (nginx: ngx_cycle_t)."""
-
-    @property
-    def listeners(self) -> Sequence[Listener]:
-        """What to listen on, each address once."""
-
-    @property
-    def workers(self) -> int:
-        """How many processes serve it, at least 1."""
-
-    @property
-    def pid_path(self) -> Path:
-        """Where the pid file belongs, absolute."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What deserves a word though it can be served."""
-
-    def take_over(self) -> None:
-        """Come into force: lbproxy serves it from now on."""
-
-    def log(self, level: str, message: str) -> None:
-        """Write to its error log."""
-
-    def complain(self, message: str) -> None:
-        """Write what keeps it from being served to its error log, and to stderr if that is elsewhere."""
-
-    def reopen_logs(self) -> None:
-        """Open its log files anew, after a rotation."""
-
-    def close_logs(self) -> None:
-        """Close its log files in this process."""
-
-    def work(self, seat: Seat) -> int:
-        """Serve, as a worker, until told to end; return the exit status."""
 
 
 @dataclass(slots=True)
@@ -99,11 +51,17 @@ class Master:
     Args:
         load: Reads the configuration; raises what `reasons` understands.
         started: Called once, when every worker serves for the first time and the pid file is in place.
+        inheritance: Sockets that are open already.
     """
 
-    def __init__(self, load: Callable[[], Cycle], started: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, load: Callable[[], Cycle], started: Callable[[], None] = lambda: None, inheritance: Inheritance = NOTHING
+    ) -> None:
         self._load, self._started = load, started
+        self._predecessor = inheritance.predecessor
+        self._successor = Successor()
         self._sockets = ListenSockets()
+        self._sockets.adopt(inheritance.sockets, own_files=self._predecessor > 0)
         self._supervisor = Supervisor()
         self._events: deque[Event] = deque()
         self._generation = 0  # the newest
@@ -114,6 +72,7 @@ class Master:
         self._selector = selectors.DefaultSelector()
         self._children = Children(self._selector, self._told)
         self._inbox: SignalInbox | None = None
+        self._watchdog: Watchdog | None = None
         self._exit_code: int | None = None
 
     def open(self) -> Cycle:
@@ -138,16 +97,34 @@ class Master:
         be_called("lbproxy")
         self._inbox = SignalInbox()
         self._selector.register(self._inbox.socket, selectors.EVENT_READ, self._read_signals)
+        silence = notify.allowed_silence(os.environ)
+        if silence is not None:
+            self._watchdog = Watchdog(silence, time.monotonic())
         self._happened(events.Loaded(self._generation, self._cycle.workers))
         while self._exit_code is None:
-            deadline = self._supervisor.deadline()
-            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-            for key, _ in self._selector.select(timeout):
+            for key, _ in self._selector.select(self._timeout()):
                 key.data()
             self._happened(events.Tick())
+            self._watch()
         self._selector.close()
         self._inbox.close()
         return self._exit_code
+
+    def _timeout(self) -> float | None:
+        deadlines = [self._supervisor.deadline(), self._watchdog.deadline if self._watchdog else None]
+        first = min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return None if first is None else max(0.0, first - time.monotonic())
+
+    def _watch(self) -> None:
+        """Ask the workers whether they are well, if a service manager wants to know and it is time."""
+        now = time.monotonic()
+        if self._watchdog is not None and self._watchdog.deadline <= now:
+            on_duty = self._supervisor.on_duty()
+            self._watchdog.ask(on_duty, now)
+            for number in on_duty:
+                self._children.order(number, Order.REPORT)
+            if self._supervisor.state not in _SERVING:  # nobody has to be on duty
+                notify.alive()
 
     # Events: what happened outside
 
@@ -166,13 +143,38 @@ class Master:
         numbers = self._inbox.read()
         for number in numbers:
             request = REQUESTS.get(number)
-            if request is not None:
+            if request is not None and self._is_meant(request):
                 self._log("notice", f"signal {number} ({Signals(number).name}) received, {_ANSWERS[request]}")
                 self._happened(request)
         if SIGCHLD in numbers:
             for ended in self._children.reap():
-                self._log_end(ended.pid, ended.code)
-                self._happened(events.Exited(ended.number))
+                self._ended(ended)
+
+    def _is_meant(self, request: Request) -> bool:
+        """Return whether a signal is to be obeyed (src/os/unix/ngx_process.c:ngx_signal_handler)."""
+        if request is Request.UPGRADE and self._is_accompanied():
+            self._log("notice", "SIGUSR2 is ignored: first either the old or the new program has to be ended")
+            return False
+        return request is not Request.REST or not has_terminal()  # else it is about a window's size
+
+    def _is_accompanied(self) -> bool:
+        """Return whether another program serves on the same sockets, a successor or a predecessor."""
+        return self._successor.pid > 0 or (self._predecessor > 0 and os.getppid() == self._predecessor)
+
+    def _ended(self, ended: Ended) -> None:
+        """Say how a child ended, in nginx's words (src/os/unix/ngx_process.c:ngx_process_get_status)."""
+        event: Event
+        if ended.number is not None:
+            who, event = f"worker process {ended.pid}", events.Exited(ended.number)
+        elif self._successor.ended(ended.pid):
+            who, event = f"new binary process {ended.pid}", events.SuccessorGone()
+        else:
+            return  # an orphan: process 1 inherits them
+        if ended.code < 0:
+            self._log("alert", f"{who} exited on signal {-ended.code}")
+        else:
+            self._log("alert" if ended.code else "notice", f"{who} exited with code {ended.code}")
+        self._happened(event)
 
     def _told(self, number: int, word: Word, reason: str) -> None:
         match word:
@@ -180,6 +182,9 @@ class Master:
                 self._happened(events.Serving(number))
             case Word.WITHDRAWN:
                 self._happened(events.Withdrawn(number))
+            case Word.PRESENT:
+                if self._watchdog is not None and self._watchdog.answered(number):
+                    notify.alive()
             case Word.FAILED:  # its end follows
                 self._cycle.complain(f"worker process can't start: {reason}")
 
@@ -187,27 +192,37 @@ class Master:
 
     def _execute(self, command: commands.Command) -> None:
         match command:
-            case commands.Spawn(number, slot, generation):
-                self._spawn(number, slot, generation)
-            case commands.Signal(number, what):
-                self._children.signal(number, what)
             case commands.Load():
                 self._reload()
             case commands.Adopt(generation):
                 self._adopt(generation)
             case commands.Abandon(generation):
                 self._abandon(generation)
-            case commands.Announce():
-                notify.ready()
+            case commands.Announce(refused):
+                self._announce(refused)
+            case commands.Upgrade():
+                self._upgrade()
+            case commands.Restore():
+                self._restore()
             case commands.Reopen():
-                self._cycle.reopen_logs()
-                for number in self._children.numbers():
-                    self._children.signal(number, SIGUSR1)
+                self._reopen()
             case commands.Close():
-                notify.stopping()
-                self._sockets.close()
+                self._close()
             case commands.Exit(code):
                 self._finish(code)
+            case _:
+                self._direct(command)
+
+    def _direct(self, command: commands.WorkersCommand) -> None:
+        match command:
+            case commands.Spawn(number, slot, generation):
+                self._spawn(number, slot, generation)
+            case commands.Signal(number, what):
+                self._children.signal(number, what)
+            case commands.Supersede(number):
+                self._children.order(number, Order.LEAVE)
+            case commands.Postpone(slot, seconds):
+                self._log("warn", f"worker {slot} ends again and again soon after its start, next try in {seconds:g} s")
 
     def _spawn(self, number: int, slot: int, generation: int) -> None:
         cycle = self._cycles[generation]
@@ -265,12 +280,14 @@ class Master:
         candidate = self._candidates.pop(generation)
         old, self._cycle = self._cycle, candidate.cycle
         self._cycles = {generation: candidate.cycle}
-        self._sockets.keep(self._cycle.listeners)
+        closed = self._sockets.keep(self._cycle.listeners, shared=self._is_accompanied())
         if candidate.pid_file is not None:
             self._publish(candidate.pid_file)
         if old is not self._cycle:
             old.close_logs()
         if generation == 1:
+            for address in closed:
+                self._log("warn", f"closed the socket {address} that was handed over: no listen names it")
             self._started()
         self._cycle.take_over()
 
@@ -294,6 +311,43 @@ class Master:
                 self._log("emerg", "the new configuration can't be served, the old one stays in force")
             candidate.cycle.close_logs()
 
+    def _announce(self, refused: bool) -> None:
+        workers = f"serving with {self._cycle.workers} worker{'s' if self._cycle.workers > 1 else ''}"
+        status = f"{workers}; a reload was refused, the error log says why" if refused else workers
+        notify.ready(status, main=not self._is_accompanied())
+
+    def _reopen(self) -> None:
+        self._cycle.reopen_logs()
+        for number in self._children.numbers():
+            self._children.signal(number, SIGUSR1)
+
+    def _upgrade(self) -> None:
+        """Start the successor: the pid file's name is its own from now on."""
+        assert self._inbox is not None
+        try:
+            if self._pid_file is not None:
+                self._pid_file.step_aside()
+            self._successor.start(self._sockets.all(), self._inbox.disown)
+        except OSError as error:
+            self._log("alert", f"the new binary can't be started {describe(error)}")
+            self._happened(events.SuccessorGone())
+        else:
+            self._log("notice", f"start new binary process {self._successor.pid}")
+
+    def _restore(self) -> None:
+        try:
+            if self._pid_file is not None:
+                self._pid_file.come_back()
+        except OSError as error:
+            self._log("alert", f"the pid file can't be restored {describe(error)}")
+
+    def _close(self) -> None:
+        if self._successor.pid:
+            notify.hand_over(self._successor.pid)
+        else:
+            notify.stopping()
+        self._sockets.close(shared=self._is_accompanied())
+
     def _finish(self, code: int) -> None:
         for generation in list(self._candidates):
             self._abandon(generation)
@@ -308,17 +362,12 @@ class Master:
     def _log(self, level: str, message: str) -> None:
         self._cycle.log(level, message)
 
-    def _log_end(self, pid: int, code: int) -> None:
-        """Say how a worker ended, in nginx's words (src/os/unix/ngx_process.c:ngx_process_get_status)."""
-        if code < 0:
-            self._log("alert", f"worker process {pid} exited on signal {-code}")
-        else:
-            self._log("alert" if code else "notice", f"worker process {pid} exited with code {code}")
-
 
 _ANSWERS = {
     Request.STOP: "exiting",
     Request.QUIT: "shutting down",
     Request.RELOAD: "reconfiguring",
     Request.REOPEN: "reopening logs",
+    Request.UPGRADE: "changing binary",
+    Request.REST: "stop accepting connections",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Mapping
 
 
 def notify(*assignments: str) -> None:
@@ -25,9 +26,9 @@ def notify(*assignments: str) -> None:
         pass  # the manager is gone or was never there: the service is not worse for it
 
 
-def ready() -> None:
-    """Tell that lbproxy serves; its main process is this one."""
-    notify("READY=1", f"MAINPID={os.getpid()}", "STATUS=serving")
+def ready(status: str, *, main: bool = True) -> None:
+    """Tell that lbproxy serves, with a line for people; *main*: the service's main process is this one."""
+    notify("READY=1", *([f"MAINPID={os.getpid()}"] if main else ()), f"STATUS={status}")
 
 
 def reloading() -> None:
@@ -39,3 +40,21 @@ def reloading() -> None:
 def stopping() -> None:
     """Tell that lbproxy is on its way out."""
     notify("STOPPING=1", "STATUS=stopping")
+
+
+def hand_over(pid: int) -> None:
+    """Tell that the service goes on with *pid* as its main process, while this one is on its way out."""
+    notify(f"MAINPID={pid}", "STATUS=upgraded")
+
+
+def alive() -> None:
+    """Tell that all is well; see `allowed_silence`."""
+    notify("WATCHDOG=1")
+
+
+def allowed_silence(environ: Mapping[str, str]) -> float | None:
+    """Return the seconds within which the service manager wants to hear `alive`; None: never (sd_watchdog_enabled)."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    if not microseconds.isdecimal() or environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(microseconds) / 1e6 or None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from lbproxy.errors import LbproxyError, describe
@@ -36,6 +37,7 @@ class PidFile:
         running = _locked_by(path)
         if running is not None:
             raise PidFileError(f'lbproxy is already running with pid {running} (pid file "{path}")')
+        self._aside = path.with_name(f"{path.name}.oldbin")
         self._draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self._fd = os.open(self._draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -53,20 +55,42 @@ class PidFile:
         os.write(self._fd, f"{os.getpid()}\n".encode())
         self._draft.rename(self.path)
 
+    def step_aside(self) -> None:
+        """
+        Leave the name to a successor: the file is ``NAME.oldbin`` from now on, as nginx calls it.
+
+        Raises:
+            OSError: Its directory can't be written any more.
+        """
+        self.path.rename(self._aside)
+
+    def come_back(self) -> None:
+        """
+        Take the name again, whatever the successor left there.
+
+        Raises:
+            OSError: Its directory can't be written any more.
+        """
+        if self._is_mine(self._aside):
+            self._aside.rename(self.path)
+
     def remove(self) -> None:
         """Take the file away, unless another one stands in its place by now."""
-        mine = os.fstat(self._fd)
-        for path in (self._draft, self.path):
-            try:
-                if os.path.samestat(path.stat(), mine):
+        for path in (self._draft, self.path, self._aside):
+            with suppress(OSError):  # its directory is no longer ours to write
+                if self._is_mine(path):
                     path.unlink()
-            except OSError:
-                pass  # gone already, or its directory is no longer ours to write
         os.close(self._fd)
 
     def release(self) -> None:
         """Close this process's copy of the file: the lock stays with the master."""
         os.close(self._fd)
+
+    def _is_mine(self, path: Path) -> bool:
+        try:
+            return os.path.samestat(path.stat(), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
 
 
 def read_pid(path: Path) -> int:

@@ -16,6 +16,8 @@ REQUESTS: Mapping[int, Request] = {
     signal.SIGQUIT: Request.QUIT,
     signal.SIGHUP: Request.RELOAD,
     signal.SIGUSR1: Request.REOPEN,
+    signal.SIGUSR2: Request.UPGRADE,
+    signal.SIGWINCH: Request.REST,
 }
 """What each signal asks of the master."""
 

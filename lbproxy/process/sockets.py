@@ -11,6 +11,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,19 @@ class ListenSockets:
         self._sockets: dict[Address, list[socket.socket]] = {}
         self._files: dict[str, tuple[int, int]] = {}  # unix path -> (device, inode) of what we made there
 
+    def adopt(self, inherited: Mapping[Address, Sequence[socket.socket]], *, own_files: bool) -> None:
+        """
+        Take sockets that somebody else opened, instead of opening those of their addresses.
+
+        Args:
+            own_files: The files of unix sockets among them are this program's affair, as if it had made them.
+        """
+        for address, sockets in inherited.items():
+            self._sockets[address] = list(sockets)
+            if own_files and address.is_unix:
+                with suppress(OSError):  # somebody took the file away
+                    self._files[address.path] = _identity(address.path)
+
     def open(self, listeners: Iterable[Listener], workers: int) -> Opening:
         """
         Open what *listeners* need beyond the sockets that are open already.
@@ -94,15 +108,28 @@ class ListenSockets:
             if not self._sockets[address]:
                 self._forget(address)
 
-    def keep(self, listeners: Iterable[Listener]) -> None:
-        """Close every socket whose address is not among *listeners*."""
-        kept = {listener.address for listener in listeners}
-        for address in [address for address in self._sockets if address not in kept]:
-            self._forget(address)
+    def keep(self, listeners: Iterable[Listener], *, shared: bool = False) -> list[Address]:
+        """
+        Close every socket whose address is not among *listeners*; return these addresses.
 
-    def close(self) -> None:
-        """Close all, and remove the files of unix sockets unless others have replaced them."""
-        self.keep(())
+        Args:
+            shared: Another program serves on them as well: the files of unix sockets stay.
+        """
+        kept = {listener.address for listener in listeners}
+        closed = [address for address in self._sockets if address not in kept]
+        for address in closed:
+            if shared:
+                self._files.pop(address.path, None)
+            self._forget(address)
+        return closed
+
+    def close(self, *, shared: bool = False) -> None:
+        """Close all, and remove the files of unix sockets unless others have replaced them, or they are *shared*."""
+        self.keep((), shared=shared)
+
+    def all(self) -> Mapping[Address, Sequence[socket.socket]]:
+        """Return every socket by its address."""
+        return self._sockets
 
     def for_worker(
         self, listeners: Iterable[Listener], slot: int, workers: int
@@ -157,8 +184,7 @@ class ListenSockets:
             sock.bind(path)
             file = Path(path)
             file.chmod(_UNIX_MODE)
-            status = file.stat()
-            self._files[path] = status.st_dev, status.st_ino
+            self._files[path] = _identity(path)
             sock.listen(backlog)
             sock.setblocking(False)
         except BaseException:
@@ -171,12 +197,15 @@ class ListenSockets:
             sock.close()
         identity = self._files.pop(address.path, None)
         if identity is not None:
-            try:
-                status = Path(address.path).stat()
-                if (status.st_dev, status.st_ino) == identity:
+            with suppress(OSError):  # gone already, or its directory is no longer ours to write
+                if _identity(address.path) == identity:
                     Path(address.path).unlink()
-            except OSError:
-                pass  # gone already, or its directory is no longer ours to write
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Return what tells the file *path* from any other that may take its name."""
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino
 
 
 def _apply_options(sock: socket.socket, listener: Listener) -> None:

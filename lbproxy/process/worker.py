@@ -2,7 +2,8 @@
 A worker: the process that serves.  Imported in the child only, after the fork: here begins trio.
 
 TERM and INT end it at once, QUIT once its clients are served, USR1 reopens its logs; when the master dies it ends
-as on QUIT, since nobody would ever replace it.
+as on QUIT, since nobody would ever replace it.  Told by the master that others serve in its place, it ends likewise,
+but gives clients that keep an idle connection the time to ask once more.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import trio
 
 from lbproxy.config.core import MainSettings
 from lbproxy.plan import Plan
-from lbproxy.process.children import be_called
-from lbproxy.process.master import Seat
+from lbproxy.process.children import Order, be_called
 from lbproxy.process.privileges import Identity, become, limit_descriptors
+from lbproxy.process.roles import Seat
 from lbproxy.process.signals import let_through
 from lbproxy.proxy.logfile import Logs
-from lbproxy.proxy.server import Server
+from lbproxy.proxy.server import LAST_CALL, PATIENCE, Server
 
 _LATE = ("datetime", "difflib", "encodings.idna", "h11", "ipaddress")
 """What some request may have imported: out of reach, perhaps, of whom the worker becomes."""
@@ -77,7 +78,7 @@ async def _live(server: Server, logs: Logs, seat: Seat) -> None:
             def started() -> None:
                 seat.line.tell_serving()
                 nursery.start_soon(_obey, signals, server, logs, seat)
-                nursery.start_soon(_outlive, server, logs, seat)
+                nursery.start_soon(_heed, server, logs, seat)
 
             await server.run(started)
             nursery.cancel_scope.cancel()
@@ -94,16 +95,24 @@ async def _obey(signals: AsyncIterator[int], server: Server, logs: Logs, seat: S
             server.stop()
 
 
-async def _outlive(server: Server, logs: Logs, seat: Seat) -> None:
-    """Notice the master's death: nothing but the end of file ever comes down the line."""
-    await trio.lowlevel.wait_readable(seat.line.socket)
-    logs.error.log("alert", "the master process is gone, shutting down")
-    _withdraw(server, seat)
+async def _heed(server: Server, logs: Logs, seat: Seat) -> None:
+    """Do what the master says, and notice its death."""
+    while True:
+        await trio.lowlevel.wait_readable(seat.line.socket)
+        match seat.line.hear():
+            case Order.LEAVE:
+                _withdraw(server, seat, PATIENCE)
+            case Order.REPORT:
+                seat.line.tell_present()
+            case None:
+                logs.error.log("alert", "the master process is gone, shutting down")
+                _withdraw(server, seat)
+                return
 
 
-def _withdraw(server: Server, seat: Seat) -> None:
+def _withdraw(server: Server, seat: Seat, patience: float = LAST_CALL) -> None:
     """Take no more clients: those who still come are the next workers', or refused if there are none."""
-    server.drain()
+    server.drain(patience)
     for several in seat.sockets.values():
         for sock in several:
             sock.close()

@@ -29,8 +29,14 @@ def heard(manager: socket.socket) -> list[str]:
 
 
 def test_states(manager: socket.socket) -> None:
-    notify.ready()
-    assert {"READY=1", f"MAINPID={os.getpid()}"} <= set(heard(manager))
+    notify.ready("well")
+    assert heard(manager) == ["READY=1", f"MAINPID={os.getpid()}", "STATUS=well"]
+    notify.ready("well", main=False)
+    assert heard(manager) == ["READY=1", "STATUS=well"]
+    notify.alive()
+    assert heard(manager) == ["WATCHDOG=1"]
+    notify.hand_over(42)
+    assert "MAINPID=42" in heard(manager)
     notify.stopping()
     assert "STOPPING=1" in heard(manager)
 
@@ -45,9 +51,19 @@ def test_reloading_tells_the_monotonic_time(manager: socket.socket) -> None:
 @pytest.mark.parametrize("name", ["", "relative", "/no/such/socket"])
 def test_nobody_there_is_no_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", name)
-    notify.ready()
+    notify.ready("")
 
 
 def test_no_variable_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    notify.ready()
+    notify.ready("")
+
+
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [({}, None), ({"WATCHDOG_USEC": "2500000"}, 2.5), ({"WATCHDOG_USEC": "0"}, None), ({"WATCHDOG_USEC": "x"}, None),
+     ({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": str(os.getpid())}, 1.0),
+     ({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}, None)],
+)  # fmt: skip
+def test_silence_is_allowed_as_the_manager_says_to_this_process(environ: dict[str, str], seconds: float | None) -> None:
+    assert notify.allowed_silence(environ) == seconds

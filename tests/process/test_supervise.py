@@ -17,19 +17,27 @@ from lbproxy.process.commands import (
     Command,
     Exit,
     Load,
+    Postpone,
     Reopen,
+    Restore,
     Signal,
     Spawn,
+    Supersede,
+    Upgrade,
 )
-from lbproxy.process.events import Event, Exited, Loaded, Refused, Request, Serving, Tick, Withdrawn
-from lbproxy.process.supervise import (
-    LONGEST_PAUSE,
-    START_TIMEOUT,
-    STEADY,
-    STOP_TIMEOUT,
-    State,
-    Supervisor,
+from lbproxy.process.events import (
+    Event,
+    Exited,
+    Loaded,
+    Refused,
+    Request,
+    Serving,
+    SuccessorGone,
+    Tick,
+    Withdrawn,
 )
+from lbproxy.process.pauses import LONGEST_PAUSE, STEADY
+from lbproxy.process.supervise import START_TIMEOUT, STOP_TIMEOUT, State, Supervisor
 
 
 def serving(workers: int = 1) -> Supervisor:
@@ -63,7 +71,7 @@ def test_reload_replaces_the_workers_only_when_all_new_ones_serve() -> None:
     assert supervisor.handle(Request.RELOAD, 10) == [Load()]
     assert supervisor.handle(Loaded(2, 2), 10) == [Spawn(3, 0, 2), Spawn(4, 1, 2)]
     assert supervisor.handle(Serving(3), 11) == []
-    assert supervisor.handle(Serving(4), 11) == [Adopt(2), Signal(1, SIGQUIT), Signal(2, SIGQUIT)]
+    assert supervisor.handle(Serving(4), 11) == [Adopt(2), Supersede(1), Supersede(2)]
     assert supervisor.handle(Exited(1), 12) == []
     assert supervisor.handle(Withdrawn(2), 12) == [Announce()]
     assert supervisor.handle(Exited(2), 99) == []
@@ -72,7 +80,7 @@ def test_reload_replaces_the_workers_only_when_all_new_ones_serve() -> None:
 def test_refused_reload_changes_nothing() -> None:
     supervisor = serving()
     supervisor.handle(Request.RELOAD, 10)
-    assert supervisor.handle(Refused(), 10) == [Announce()]
+    assert supervisor.handle(Refused(), 10) == [Announce(refused=True)]
     assert supervisor.state is State.RUNNING
 
 
@@ -81,10 +89,18 @@ def test_reload_whose_worker_dies_keeps_the_old_workers() -> None:
     supervisor.handle(Request.RELOAD, 10)
     supervisor.handle(Loaded(2, 2), 10)
     supervisor.handle(Serving(2), 11)
-    assert supervisor.handle(Exited(3), 12) == [Signal(2, SIGTERM), Abandon(2)]
+    assert supervisor.handle(Exited(3), 12) == [Supersede(2), Abandon(2)], "it may have clients by now"
     assert supervisor.state is State.RUNNING
-    assert supervisor.handle(Exited(2), 13) == [Announce()]
+    assert supervisor.handle(Exited(2), 13) == [Announce(refused=True)]
     assert supervisor.current == 1
+
+
+def test_reload_that_is_given_up_ends_workers_that_never_served_at_once() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    supervisor.handle(Loaded(2, 2), 10)
+    assert supervisor.handle(Exited(3), 12) == [Signal(2, SIGTERM), Abandon(2)]
+    assert supervisor.deadline() == 12 + STOP_TIMEOUT
 
 
 def test_reload_asked_for_during_a_reload_follows_it() -> None:
@@ -93,9 +109,9 @@ def test_reload_asked_for_during_a_reload_follows_it() -> None:
     supervisor.handle(Loaded(2, 1), 10)
     assert supervisor.handle(Request.RELOAD, 10) == []
     assert supervisor.handle(Request.RELOAD, 10) == []
-    assert supervisor.handle(Serving(2), 11) == [Adopt(2), Signal(1, SIGQUIT), Load()]
+    assert supervisor.handle(Serving(2), 11) == [Adopt(2), Supersede(1), Load()]
     assert supervisor.handle(Refused(), 11) == []
-    assert supervisor.handle(Withdrawn(1), 12) == [Announce()]
+    assert supervisor.handle(Withdrawn(1), 12) == [Announce(refused=True)]
 
 
 def test_worker_that_dies_is_replaced_in_its_place() -> None:
@@ -109,7 +125,7 @@ def test_old_worker_that_dies_during_a_reload_is_replaced_too() -> None:
     supervisor.handle(Request.RELOAD, 10)
     supervisor.handle(Loaded(2, 1), 10)
     assert supervisor.handle(Exited(1), 10) == [Spawn(3, 0, 1)]
-    assert supervisor.handle(Serving(2), 11) == [Adopt(2), Signal(3, SIGQUIT)]
+    assert supervisor.handle(Serving(2), 11) == [Adopt(2), Supersede(3)]
 
 
 def test_workers_that_die_at_start_are_replaced_ever_more_slowly() -> None:
@@ -117,9 +133,10 @@ def test_workers_that_die_at_start_are_replaced_ever_more_slowly() -> None:
     supervisor.handle(Exited(1), 0)
     pauses, now, number = [], 0.0, 2
     for _ in range(10):
-        assert supervisor.handle(Exited(number), now) == []
+        (postponed,) = supervisor.handle(Exited(number), now)
         due = supervisor.deadline()
         assert due is not None
+        assert postponed == Postpone(0, due - now)
         assert supervisor.handle(Tick(), due - 0.01) == []
         number += 1
         assert supervisor.handle(Tick(), due) == [Spawn(number, 0, 1)]
@@ -162,8 +179,71 @@ def test_quit_waits_for_the_workers_and_stop_cuts_it_short() -> None:
     assert supervisor.deadline() is None
     assert supervisor.handle(Request.RELOAD, 10) == []
     assert supervisor.handle(Request.REOPEN, 10) == [Reopen()]
+    assert supervisor.handle(Request.QUIT, 20) == []
     assert supervisor.handle(Request.STOP, 20) == [Signal(1, SIGTERM)]
     assert supervisor.handle(Exited(1), 20) == [Exit(0)]
+
+
+def test_quit_hastens_workers_that_a_reload_left_behind() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    supervisor.handle(Loaded(2, 1), 10)
+    assert supervisor.handle(Serving(2), 10) == [Adopt(2), Supersede(1)]
+    assert supervisor.handle(Request.QUIT, 11) == [Signal(1, SIGQUIT), Signal(2, SIGQUIT), Close()]
+
+
+def test_upgrade_that_goes_well() -> None:
+    """USR2, WINCH, QUIT, as nginx's manual has it; idle clients may take their time, since others serve."""
+    supervisor = serving()
+    assert supervisor.handle(Request.UPGRADE, 10) == [Upgrade()]
+    assert supervisor.handle(Request.UPGRADE, 11) == [], "one at a time"
+    assert supervisor.handle(Request.REST, 12) == [Supersede(1)]
+    assert supervisor.handle(Withdrawn(1), 12) == []
+    assert supervisor.handle(Exited(1), 13) == []
+    assert supervisor.state is State.RESTING
+    assert supervisor.handle(Request.QUIT, 14) == [Close(), Exit(0)]
+
+
+def test_quit_beside_a_successor_is_patient_until_it_is_repeated() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.UPGRADE, 10)
+    assert supervisor.handle(Request.QUIT, 11) == [Supersede(1), Close()]
+    assert supervisor.handle(Request.QUIT, 12) == [Signal(1, SIGQUIT)]
+    assert supervisor.handle(SuccessorGone(), 13) == [Restore()]
+    assert supervisor.handle(Exited(1), 13) == [Exit(0)]
+
+
+def test_upgrade_that_fails_changes_nothing() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.UPGRADE, 10)
+    assert supervisor.handle(SuccessorGone(), 11) == [Restore()]
+    assert supervisor.handle(Request.UPGRADE, 12) == [Upgrade()], "the next one may be better"
+
+
+@pytest.mark.parametrize("how", [Request.RELOAD, SuccessorGone()])
+def test_resting_master_wakes_for_hup_and_when_its_successor_ends(how: Event) -> None:
+    supervisor = serving(2)
+    supervisor.handle(Request.UPGRADE, 10)
+    supervisor.handle(Request.REST, 11)
+    back = [Spawn(3, 0, 1), Spawn(4, 1, 1)]
+    assert supervisor.handle(how, 12) == (back if how is Request.RELOAD else [Restore(), *back])
+    assert supervisor.handle(Serving(3), 13) == []
+
+
+def test_rest_without_a_successor_dismisses_idle_clients_soon() -> None:
+    supervisor = serving()
+    assert supervisor.handle(Request.REST, 10) == [Signal(1, SIGQUIT)]
+    assert supervisor.handle(Request.REST, 10) == []
+    assert supervisor.handle(Request.RELOAD, 11) == [Spawn(2, 0, 1), Load()]
+
+
+def test_what_is_asked_during_a_reload_follows_in_order() -> None:
+    supervisor = serving()
+    supervisor.handle(Request.RELOAD, 10)
+    for request in (Request.UPGRADE, Request.REST, Request.RELOAD, Request.UPGRADE):
+        assert supervisor.handle(request, 10) == []
+    assert supervisor.handle(Refused(), 11) == [Upgrade(), Supersede(1), Spawn(2, 0, 1)]
+    assert supervisor.state is State.RUNNING
 
 
 def test_quit_before_service_still_bounds_the_start() -> None:
@@ -204,6 +284,7 @@ class Supervision(RuleBasedStateMachine):
         self.wanted = {1: 2}
         self.loading = False
         self.announced = False
+        self.successor = False
         self.send(Loaded(1, 2))
 
     def send(self, event: Event) -> None:
@@ -212,7 +293,7 @@ class Supervision(RuleBasedStateMachine):
         adopted = any(isinstance(command, Adopt) for command in commands)
         for command in commands:
             self.obey(command)
-        asked = event in (Request.STOP, Request.QUIT)
+        asked = event in (Request.STOP, Request.QUIT, Request.REST) or self.supervisor.state is State.RESTING
         if not (adopted or asked or isinstance(event, Exited) or self.closed):
             assert self.capacity() >= before, "nobody may lose a serving worker without need"
 
@@ -232,7 +313,22 @@ class Supervision(RuleBasedStateMachine):
             case Signal(number, what):
                 assert number in self.alive
                 assert what == SIGKILL or what not in self.signals[number], "asked twice"
+                assert what != SIGQUIT or SIGTERM not in self.signals[number], "asked more politely than before"
                 self.signals[number].append(what)
+            case Supersede(number):
+                assert not self.signals[number], "asked more politely than before"
+                assert self.successor or self.capacity(), "patience while nobody serves"
+                self.signals[number].append(0)
+            case Postpone(slot, seconds):
+                assert not self.closed
+                assert slot not in {spawn.slot for n, spawn in self.alive.items() if not self.signals[n]
+                                    and spawn.generation == self.supervisor.current}
+                assert 0 < seconds <= LONGEST_PAUSE
+            case Upgrade():
+                assert not self.successor, "one at a time"
+                self.successor = True
+            case Restore():
+                assert not self.successor
             case Load():
                 assert not self.loading
                 self.loading, self.announced = True, False
@@ -272,9 +368,15 @@ class Supervision(RuleBasedStateMachine):
         self.send(Refused())
 
     @precondition(lambda self: not self.loading)
-    @rule(request=st.sampled_from([Request.RELOAD, Request.RELOAD, Request.REOPEN]))
+    @rule(request=st.sampled_from([Request.RELOAD, Request.RELOAD, Request.REOPEN, Request.UPGRADE, Request.REST]))
     def ask(self, request: Request) -> None:
         self.send(request)
+
+    @precondition(lambda self: self.successor)
+    @rule()
+    def the_successor_ends(self) -> None:
+        self.successor = False
+        self.send(SuccessorGone())
 
     @precondition(lambda self: len(self.signals) > 4)
     @rule(request=st.sampled_from([Request.QUIT, Request.STOP]))
@@ -314,6 +416,9 @@ class Supervision(RuleBasedStateMachine):
         if self.closed:
             return
         current = self.supervisor.current
+        if self.supervisor.state is State.RESTING:
+            assert all(self.signals[number] for number in self.alive), "everybody is on the way out"
+            return
         if current:
             held = [spawn.slot for number, spawn in self.alive.items()
                     if spawn.generation == current and not set(self.signals[number]) - {SIGKILL}]

@@ -22,7 +22,9 @@ from typing import Any
 from lbproxy.config.model import Address, Listener
 from lbproxy.errors import ConfigErrors, ConfigSyntaxError, Position, Source
 from lbproxy.process import supervise
-from lbproxy.process.master import Master, Seat
+from lbproxy.process.children import Order
+from lbproxy.process.master import Master
+from lbproxy.process.roles import Seat
 from lbproxy.process.signals import SignalInbox, let_through
 
 PLACE = Position(Source("fake.json"), 1, 1)
@@ -86,7 +88,7 @@ class FakeWorker:
         self.inbox = SignalInbox()
         self.selector = selectors.DefaultSelector()
         self.watch(self.inbox.socket, self.obey)
-        self.watch(seat.line.socket, self.leave)
+        self.watch(seat.line.socket, self.heed)
         if cycle.mood != "deaf":
             for several in seat.sockets.values():
                 for sock in several:
@@ -109,8 +111,15 @@ class FakeWorker:
                 self.line.tell_withdrawn()
                 self.working = False
 
-    def leave(self, _: socket.socket) -> None:
-        self.working = False
+    def heed(self, _: socket.socket) -> None:
+        match self.line.hear():
+            case Order.LEAVE if self.cycle.mood != "stubborn":
+                self.line.tell_withdrawn()
+                self.working = False
+            case Order.REPORT if self.cycle.mood != "stubborn":
+                self.line.tell_present()
+            case None:
+                self.working = False
 
 
 if __name__ == "__main__":
