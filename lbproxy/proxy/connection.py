@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from lbproxy.proxy.server import Server
 
 _NOT_THE_CLIENTS = (413, 500, 502)  # an operator may have to do something about these
-LAST_CALL = 0.5
-"""Seconds that a draining worker waits for a request on a connection that is idle, so as to lose none under way."""
 _LINGER_PIECE = 65536
 
 
@@ -158,7 +156,7 @@ class Connection:
         settings = self._first.client
         timeout = settings.keepalive_timeout[0] if self.client.requests else settings.header_timeout
         if self._server.draining:
-            timeout = min(timeout, LAST_CALL)
+            timeout = min(timeout, self._server.patience)
         self.idle = True
         try:
             self._buf = await self.stream.recv(timeout)
