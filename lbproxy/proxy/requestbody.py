@@ -8,6 +8,7 @@ to another server.
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from lbproxy.errors import MalformedMessage, StreamClosed, StreamTimeout, describe
@@ -107,7 +108,10 @@ class RequestBody:
             self.whole = whole = Spool(memory)
             try:
                 while data := await self.read():
-                    whole.append(data)
+                    try:
+                        whole.append(data)
+                    except OSError as error:
+                        await self._stream.poller.descriptors.after(error, whole.spill, self.timeout)
             except OSError as error:
                 self.refused = True
                 raise MalformedMessage(f"body not written to a temporary file {describe(error)}", 500) from None
@@ -135,6 +139,12 @@ class RequestBody:
         return payload
 
 
+def find_room() -> None:
+    """Choose the directory of temporary files, by trying: not when the first body comes, and the disk may be full."""
+    with suppress(FileNotFoundError):  # then bodies that need one are answered 500
+        tempfile.gettempdir()
+
+
 class Spool:
     """
     A whole body.
@@ -143,7 +153,7 @@ class Spool:
         memory: Octets kept in memory; what is larger goes to a temporary file that has no name.
 
     Raises:
-        OSError: The temporary file cannot be made or written (a full disk); from `append`.
+        OSError: The temporary file cannot be made or written (a full disk); from `append` and `spill`.
     """
 
     __slots__ = ("_file", "_memory", "_pieces", "size")
@@ -157,19 +167,25 @@ class Spool:
     def append(self, data: bytes) -> None:
         """Add *data* at the end."""
         self.size += len(data)
+        self._pieces.append(data)
+        if self.size > self._memory:
+            self.spill()
+
+    def spill(self) -> None:
+        """Move what is in memory to the file; if that fails, it may be tried again."""
         if self._file is None:
-            self._pieces.append(data)
-            if self.size <= self._memory:
-                return
-            self._file = tempfile.TemporaryFile(prefix="lbproxy-")  # noqa: SIM115 - closed in close()
-            data = b"".join(self._pieces)
-            self._pieces.clear()
-        self._file.write(data)
+            # unbuffered: what could not be written would come up again when the file is closed
+            self._file = tempfile.TemporaryFile(prefix="lbproxy-", buffering=0)  # noqa: SIM115 - closed in close()
+        data = self._joined()
+        while data:
+            data = data[self._file.write(data):]
+            self._pieces = [data] if data else []
 
     def in_memory(self) -> bytes | None:
         """Return the whole body, or None when it is in a file."""
-        if self._file is not None:
-            return None
+        return None if self._file is not None else self._joined()
+
+    def _joined(self) -> bytes:
         if len(self._pieces) > 1:
             self._pieces = [b"".join(self._pieces)]
         return self._pieces[0] if self._pieces else b""

@@ -22,6 +22,7 @@ from lbproxy.proxy.connection import Connection
 from lbproxy.proxy.dispatch import Dispatcher
 from lbproxy.proxy.handlers import handlers
 from lbproxy.proxy.reception import Reception
+from lbproxy.proxy.requestbody import find_room
 from lbproxy.proxy.upstream import Upstreams
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Server:
             for address, several in sockets.items() for listener in self._reception.listen(several)
         }
         self._finished = trio.Event()
+        find_room()
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serve until `stop`, or until `drain` has nothing left to wait for; *started* is called once it serves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import tempfile
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from lbproxy.proxy.requestbody import Spool
+from lbproxy.proxy.requestbody import Spool, find_room
 from tests.support.backends import reply
 from tests.support.client import octets
+from tests.support.limits import no_more_descriptors
 from tests.support.scene import Scene, descriptors
 
 OK = reply("ok")
@@ -50,6 +52,32 @@ class TestSpool:
         assert set(Path(tempfile.gettempdir()).glob("lbproxy-*")) <= names
         spool.close()
         assert descriptors() == before
+
+    def test_a_full_disk(self) -> None:
+        """Is met where it is written to, and not once more when the file is closed."""
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        spool = Spool(10)
+        spool.append(bytes(1000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                spool.append(bytes(1000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        spool.close()
+
+    def test_no_descriptor_at_first(self) -> None:
+        """The body waits in memory until there is one."""
+        find_room()
+        spool = Spool(10)
+        spool.append(b"a" * 8)
+        with no_more_descriptors(), pytest.raises(OSError, match="Too many open files"):
+            spool.append(b"b" * 8)
+        spool.spill()
+        spool.append(b"c")
+        reader = spool.reader()
+        assert reader.read_now() == b"a" * 8 + b"b" * 8 + b"c"
+        spool.close()
 
 
 class TestVariables:
