@@ -27,7 +27,10 @@ from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, LogCompiler
 from lbproxy.http.charset import CharsetSettings, compile_charset
 from lbproxy.http.errorpage import ErrorPageSettings, ErrorTarget, compile_error_pages
-from lbproxy.http.filters import BodyFilterFactory, FieldFilter, chain
+from lbproxy.http.expires import ExpiresSettings, compile_expires
+from lbproxy.http.filters import Filters, chain
+from lbproxy.http.gzip import GzipSettings, compile_gzip
+from lbproxy.http.headers import HeaderSettings, compile_headers, compile_trailers
 from lbproxy.http.rewrite import SCRIPTS, compile_script, declared
 from lbproxy.http.router import Router
 from lbproxy.http.template import Template
@@ -55,6 +58,9 @@ GRAMMAR = Grammar(
         AccessLogSettings,
         ErrorPageSettings,
         CharsetSettings,
+        ExpiresSettings,
+        HeaderSettings,
+        GzipSettings,
         *(settings for settings, _ in PROTOCOLS),
     ),
     scripts=SCRIPTS,
@@ -90,7 +96,7 @@ class Route:
         script: Runs before the action and may answer by itself; None if there is nothing to run.
         action: None: there is nothing here, 404.
         error_pages: By status.
-        fields, body_filter: What is done to every answer; None if nothing is.
+        filters: What is done to every answer; None if nothing is.
     """
 
     location: Location
@@ -101,8 +107,7 @@ class Route:
     action: Action | None
     access_logs: tuple[CompiledLog, ...]
     error_pages: Mapping[int, ErrorTarget]
-    fields: FieldFilter | None
-    body_filter: BodyFilterFactory | None
+    filters: Filters | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -255,9 +260,19 @@ class _Compiler:
             action=self._action(location),
             access_logs=self._once(logs, lambda: compiler.compile(logs) if compiler else (), ()),
             error_pages=self._once(pages, lambda: compile_error_pages(pages.pages, self._table), {}),
-            fields=chain((compile_charset(location.settings(CharsetSettings)),)),
-            body_filter=None,
+            filters=self._filters(location),
         )
+
+    def _filters(self, location: Location) -> Filters | None:
+        headers, expires = location.settings(HeaderSettings), location.settings(ExpiresSettings)
+        charset, gzip, table = location.settings(CharsetSettings), location.settings(GzipSettings), self._table
+        named = self._once(charset, lambda: compile_charset(charset), None)
+        expiry = self._once(expires, lambda: compile_expires(expires, table), None)
+        added = self._once(headers.headers, lambda: compile_headers(headers.headers, table), None)
+        trailers = self._once(headers.trailers, lambda: compile_trailers(headers.trailers, table), None)
+        pack = self._once(gzip, lambda: compile_gzip(gzip), None)
+        filters = Filters(chain((named, expiry, added)), pack, trailers)
+        return None if filters == Filters() else filters
 
     def _action(self, location: Location) -> Action | None:
         """Return what the ``*_pass`` of *location* means; two of them are a mistake."""

@@ -76,11 +76,10 @@ IGNORED: Mapping[str, Context] = _table(
     (EVERY_LEVEL | _UPSTREAM, "resolver resolver_timeout"),
     # what is logged beside the requests
     (EVERY_LEVEL | Context.IF, "log_not_found log_subrequest rewrite_log uninitialized_variable_warn"),
-    # compression: clients get the same content, uncompressed
+    # compression: how memory is used for it; other kinds: clients get the same content without
     (
         EVERY_LEVEL,
-        """gzip gzip_buffers gzip_comp_level gzip_disable gzip_hash gzip_http_version gzip_min_length
-        gzip_no_buffer gzip_proxied gzip_types gzip_vary gzip_window gunzip_buffers brotli
+        """gzip_buffers gzip_hash gzip_no_buffer gzip_window gunzip_buffers brotli
         brotli_buffers brotli_comp_level brotli_min_length brotli_static brotli_types brotli_window""",
     ),
     # parameters of things that are refused themselves, so without effect alone
@@ -175,9 +174,9 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
     ((), "fastcgi_pass scgi_pass grpc_pass memcached_pass tunnel_pass"),
     (("off",), "autoindex dav_methods dav_ext_methods ssi mirror recursive_error_pages"),
     # answers that are changed
-    ((), "add_header add_header_inherit add_trailer add_trailer_inherit add_before_body add_after_body"),
+    ((), "add_header_inherit add_trailer_inherit add_before_body add_after_body"),
     ((), "sub_filter xslt_stylesheet source_charset charset_map"),
-    (("off",), "expires userid image_filter gunzip concat"),
+    (("off",), "userid image_filter gunzip concat"),
     (("0",), "limit_rate slice"),
     # transports
     (("off",), "ssl http2 http2_push http3 spdy proxy_protocol client_body_in_file_only"),

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument
 from lbproxy.errors import InvalidValue
+from lbproxy.wire import grammar
 
 
 class Misfit(InvalidValue):
@@ -55,6 +57,7 @@ _SECONDS = {"y": 31536000, "M": 2592000, "w": 604800, "d": 86400, "h": 3600, "m"
 _SIZE = re.compile(r"([0-9]+)([kKmMgG]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _DIGITS = re.compile(r"[0-9]+")
+_TOKEN = re.compile(grammar.TOKEN)
 _LARGEST = (1 << 63) - 1
 
 
@@ -136,6 +139,14 @@ def choice(*names: str) -> Callable[[Argument], str]:
         return arg.text
 
     return parse
+
+
+def field_name(arg: Argument) -> bytes:
+    """Return the name of a field, as written (RFC 9110 section 5.1)."""
+    name = octets(arg.text)
+    if not _TOKEN.fullmatch(name):
+        raise Misfit('invalid header name "{value}" in "{directive}" directive', arg)
+    return name
 
 
 def did_you_mean(word: str, known: Iterable[str], wording: str = 'did you mean "{}"?') -> str:

@@ -93,6 +93,7 @@ class Exchange:
         status: What the client was (or would have been) told; 0 until decided.
         forced_status: What the client is told whatever a server says (``error_page 404 =200 /x``); 0: nothing
             forced.
+        sent_trailers: Field block behind the answer's last chunk; b"" without one.
         sent_fields: Field block of the answer's head as it went to the client; b"" until then.
         head_length: Octets of the answer's head that went to the client.
         bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
@@ -109,8 +110,8 @@ class Exchange:
     __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures",
                  "client", "completed", "content_length", "finished", "forced_status", "head", "head_length",
                  "host", "in_error_page", "internal", "keep_alive", "location", "logged_at", "method", "path",
-                 "pipelined", "raw_path", "redirects", "request_length", "response", "sent_fields", "server",
-                 "started", "status", "upstream_name", "values")
+                 "pipelined", "raw_path", "redirects", "request_length", "response", "sent_fields", "sent_trailers",
+                 "server", "started", "status", "upstream_name", "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
@@ -130,6 +131,7 @@ class Exchange:
         self.response: ResponseHead | None = None
         self.status = self.forced_status = 0
         self.sent_fields: bytes = b""
+        self.sent_trailers: bytes = b""
         self.head_length = 0
         self.bytes_sent = 0
         self.body_bytes_sent = 0

@@ -27,18 +27,37 @@ class BodyFilter(Protocol):
 
 
 class Filtered(NamedTuple):
-    """An answer whose body is to be changed: its new field block, and what changes the body."""
+    """An answer that is to be changed: its new field block, and what changes its body; None: that stays as it is."""
 
     fields: bytes
-    body: BodyFilter
+    body: BodyFilter | None
 
 
 BodyFilterFactory = Callable[[Exchange, bytes, int | None], Filtered | None]
 """
 Decides whether an answer's body is changed, from its field block (without framing) and its length.
 
-The length is None where only the body's end will tell it.  A changed body goes out in chunks, or until close.
+The length is None where only the body's end will tell it; of an answer to HEAD it is that of the body which is not
+sent.  A changed body goes out in chunks, or until close.
 """
+
+
+class Trailers(Protocol):
+    """What stands behind the last chunk of an answer."""
+
+    def expected(self, ex: Exchange) -> bool:
+        """Tell whether the answer of *ex*, whose status is known, may have any."""
+
+    def block(self, ex: Exchange) -> bytes:
+        """Return the field block, now that the body has been sent."""
+
+
+class Filters(NamedTuple):
+    """All that changes the answers of one location; what is None has nothing to change."""
+
+    fields: FieldFilter | None = None
+    body: BodyFilterFactory | None = None
+    trailers: Trailers | None = None
 
 
 def chain(filters: Iterable[FieldFilter | None]) -> FieldFilter | None:

@@ -77,6 +77,12 @@ def sent_field(name: str) -> Getter:
     return lambda ex: find(ex.sent_fields)
 
 
+def sent_trailer(name: str) -> Getter:
+    """Return $sent_trailer_*: of what stood behind the answer's last chunk."""
+    find = field_finder(name)
+    return lambda ex: find(ex.sent_trailers)
+
+
 def upstream_field(name: str) -> Getter:
     """Return $upstream_http_*: of the head that the last server sent."""
     find = _in_block(name)

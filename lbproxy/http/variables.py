@@ -84,7 +84,7 @@ PREFIXES: Mapping[str, Callable[[str], Getter]] = {
     "cookie_": getters.cookie,
     "http_": getters.request_field,
     "sent_http_": getters.sent_field,
-    "sent_trailer_": lambda _: getters.absent,
+    "sent_trailer_": getters.sent_trailer,
     "proxy_protocol_tlv_": lambda _: getters.absent,
     "upstream_cookie_": getters.upstream_cookie,
     "upstream_http_": getters.upstream_field,

@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_args, setting_list
-from lbproxy.config.values import Misfit, duration, flag, number, size
+from lbproxy.config.values import Misfit, duration, field_name, flag, number, size
 from lbproxy.http.exchange import Exchange
 from lbproxy.protocols.target import Pass, Target
 from lbproxy.wire import fields, grammar
@@ -81,14 +80,6 @@ def _positive_size(arg: Argument) -> int:
     if not octets:
         raise Misfit('"{directive}" directive invalid value', arg)
     return octets
-
-
-def field_name(arg: Argument) -> bytes:
-    """Return the name of a field, as written; raises `Misfit` if it can't be one (RFC 9110 section 5.1)."""
-    name = octets(arg.text)
-    if not TOKEN.fullmatch(name):
-        raise Misfit('invalid header name "{value}" in "{directive}" directive', arg)
-    return name
 
 
 def _lower_name(directive: Directive) -> bytes:

@@ -19,7 +19,7 @@ from lbproxy.config.model import Location, MatchKind
 from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context, setting, setting_list
-from lbproxy.config.values import choice
+from lbproxy.config.values import choice, field_name
 from lbproxy.errors import InvalidValue, MalformedMessage
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
@@ -29,7 +29,6 @@ from lbproxy.protocols.forwarding import (
     TOKEN,
     ForwardSettings,
     compile_hiding,
-    field_name,
 )
 from lbproxy.protocols.redirect import Redirect, compile_redirects, is_redirecting, parse_redirect
 from lbproxy.protocols.target import Pass, Target, http_pass

@@ -87,13 +87,11 @@ def _compose(
         ex.status = ex.forced_status
         start = b"HTTP/1.1 %d %b\r\n" % (ex.status, STATUS_REASONS.get(ex.status, b""))
     fields = protocol.client_fields(ex, head)
-    if route.fields is not None:
-        fields = route.fields(ex, fields)
-    if route.body_filter is not None and head.framing != NO_BODY:
-        filtered = route.body_filter(ex, fields, head.framing if head.framing >= 0 else None)
-        if filtered is not None:
-            fields = filtered.fields
-            framing, framer = respond.frame_filtered(conn, ex, filtered.body)
+    if route.filters is not None:
+        bodied = head.framing != NO_BODY
+        fields, changed = respond.apply_filters(conn, ex, route.filters, fields, _length(head), bodied=bodied)
+        if changed is not None:
+            framing, framer = changed
     if framing is None:
         framing, framer = respond.frame_unknown(conn, ex)
     fields = framing + respond.connection_lines(conn, ex) + fields
@@ -119,6 +117,13 @@ def _framing_line(head: ResponseHead) -> bytes | None:
     if head.content_length is None or head.status == 204:
         return b""
     return b"Content-Length: %b\r\n" % head.content_length
+
+
+def _length(head: ResponseHead) -> int | None:
+    """Return the octets of the body, or of what an answer to GET would have; None if nobody knows."""
+    if head.framing >= 0:
+        return head.framing
+    return int(head.content_length) if head.framing == NO_BODY and head.content_length is not None else None
 
 
 def _with_own(conn: Connection, protocol: UpstreamProtocol, head: ResponseHead, fields: bytes) -> bytes:

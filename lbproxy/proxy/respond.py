@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from lbproxy import __version__
 from lbproxy.http.errorpage import error_body
 from lbproxy.wire import uri
-from lbproxy.wire.body import Framer, as_it_is, in_chunks
+from lbproxy.wire.body import Framer, as_it_is, encode_chunk, in_chunks
 from lbproxy.wire.fields import line
 from lbproxy.wire.status import FIELDS_TOO_LARGE, STATUS_REASONS
 
 if TYPE_CHECKING:
     from lbproxy.config.core import ClientSettings
     from lbproxy.http.exchange import Exchange
-    from lbproxy.http.filters import BodyFilter
+    from lbproxy.http.filters import BodyFilter, Filters, Trailers
     from lbproxy.proxy.connection import Connection
 
 SIGNATURE, SHORT_SIGNATURE = f"lbproxy/{__version__}".encode(), b"lbproxy"
@@ -118,15 +118,12 @@ def compose(
     """
     ex.status = status
     route = conn.route
-    if route.fields is not None:
-        fields = route.fields(ex, fields)
-    framer = None
-    framing = b"" if length is None else b"Content-Length: %d\r\n" % length
-    if route.body_filter is not None and length is not None:
-        filtered = route.body_filter(ex, fields, length)
-        if filtered is not None:
-            fields = filtered.fields
-            framing, framer = frame_filtered(conn, ex, filtered.body)
+    framing, framer = b"" if length is None else b"Content-Length: %d\r\n" % length, None
+    if route.filters is not None:
+        bodied = length is not None and ex.method != b"HEAD"
+        fields, changed = apply_filters(conn, ex, route.filters, fields, length, bodied=bodied)
+        if changed is not None:
+            framing, framer = changed
     fields = b"".join((own_lines(route.client), fields, framing, connection_lines(conn, ex)))
     ex.sent_fields = fields
     head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, STATUS_REASONS.get(status, b""), fields)
@@ -134,16 +131,67 @@ def compose(
     return head, framer
 
 
-def frame_unknown(conn: Connection, ex: Exchange) -> tuple[bytes, Framer]:
-    """Return the field that frames a body of unknown length, and what puts its pieces into that frame."""
-    if ex.head.version == 11 and conn.settings.chunked_transfer_encoding:
-        return b"Transfer-Encoding: chunked\r\n", in_chunks
+Framed = tuple[bytes, Framer]
+"""The field that frames a body, and what puts the body's pieces into that frame."""
+
+
+def apply_filters(
+    conn: Connection, ex: Exchange, filters: Filters, fields: bytes, length: int | None, *, bodied: bool
+) -> tuple[bytes, Framed | None]:
+    """
+    Have *filters* change an answer on its way out.
+
+    Args:
+        fields: Without what frames the body.
+        length: Of the body as it is, None if that is not known.
+        bodied: The body is sent too, if it isn't empty.
+
+    Returns:
+        The fields that are to be sent; how the body is to be framed, None: as it would have been.
+    """
+    ex.logged_at = time.time()
+    if filters.fields is not None:
+        fields = filters.fields(ex, fields)
+    if filters.body is not None:
+        filtered = filters.body(ex, fields, length)
+        if filtered is not None:
+            fields = filtered.fields
+            if filtered.body is not None:
+                return fields, _frame_filtered(conn, ex, filtered.body) if bodied else (b"", as_it_is)
+    if bodied and filters.trailers is not None and _takes_chunks(conn, ex) and filters.trailers.expected(ex):
+        return fields, frame_unknown(conn, ex)
+    return fields, None
+
+
+def _takes_chunks(conn: Connection, ex: Exchange) -> bool:
+    return ex.head.version == 11 and conn.settings.chunked_transfer_encoding
+
+
+def frame_unknown(conn: Connection, ex: Exchange) -> Framed:
+    """Return the frame of a body of unknown length."""
+    if _takes_chunks(conn, ex):
+        filters = conn.route.filters
+        trailers = filters.trailers if filters is not None else None
+        framer = in_chunks if trailers is None or not trailers.expected(ex) else _with_trailers(ex, trailers)
+        return b"Transfer-Encoding: chunked\r\n", framer
     ex.keep_alive, conn.ends_by_close = False, True
     return b"", as_it_is
 
 
-def frame_filtered(conn: Connection, ex: Exchange, body_filter: BodyFilter) -> tuple[bytes, Framer]:
-    """Return as `frame_unknown`, for a body that *body_filter* changes on its way."""
+def _with_trailers(ex: Exchange, trailers: Trailers) -> Framer:
+    """Return what frames in chunks, with *trailers* behind the last one (RFC 9112 section 7.1.2)."""
+
+    def framed(payload: bytes, done: bool) -> bytes:
+        if not done:
+            return in_chunks(payload, done)
+        ex.sent_trailers = trailers.block(ex)
+        return b"%b0\r\n%b\r\n" % (encode_chunk(payload), ex.sent_trailers)
+
+    return framed
+
+
+def _frame_filtered(conn: Connection, ex: Exchange, body_filter: BodyFilter) -> Framed:
+    """Return the frame of a body that *body_filter* changes on its way."""
     framing, framer = frame_unknown(conn, ex)
 
     def filtered(payload: bytes, done: bool) -> bytes:

@@ -37,7 +37,6 @@ def test_names_are_names() -> None:
         "server { location / { root /srv; } }",
         "server { if ($a) { return 403; } }",
         "map $a $b { default 1; }",
-        "server { add_header X-Frame-Options DENY; }",
         "server { limit_req zone=a; }",
         "server { location / { internal; } }",
         "server { rewrite ^ /x; }",
