@@ -6,19 +6,24 @@ As src/http/ngx_http_core_module.c:ngx_http_core_listen and ngx_http_core_server
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lbproxy.config.addresses import Endpoint, Resolver, parse_endpoint, port_number, resolve
 from lbproxy.config.model import Address, ServerName
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.regex import compile_regex
-from lbproxy.config.values import did_you_mean, flag, size
+from lbproxy.config.values import did_you_mean, flag, number_between, size
 from lbproxy.errors import InvalidValue, Position
 
 DEFAULT_PORT = 80
 
 TUNING = ("deferred", "bind", "fastopen=", "setfib=", "accept_filter=", "so_keepalive=")
 """Parameters of ``listen`` that only tune the socket: accepted without effect (a last "=" takes a value)."""
+
+OF_FILES = ("mode", "user", "group")
+"""Parameters for unix sockets, which nginx has not and HAProxy's ``bind`` has under these names."""
 
 UNSUPPORTED = ("ssl", "http2", "quic", "spdy", "proxy_protocol")
 
@@ -37,7 +42,7 @@ class Listen:
     position: Position
     default: bool = False
     configures: bool = False
-    options: dict[str, int | bool] = field(default_factory=dict)
+    options: dict[str, int | bool | str] = field(default_factory=dict)
 
 
 def parse_listen(directive: Directive, resolver: Resolver) -> Listen:
@@ -100,24 +105,38 @@ def _apply(listen: Listen, arg: Argument) -> None:
     listen.configures = True
     if arg.text == "reuseport":
         listen.options["reuseport"] = True
-    elif name == "backlog" and equals:
-        if not value.isdecimal() or not 0 < int(value) < 1 << 31:
-            raise InvalidValue(f'invalid backlog "{arg.text}"', arg.position)
-        listen.options["backlog"] = int(value)
-    elif name in ("rcvbuf", "sndbuf") and equals:
-        listen.options[name] = _octets(name, value, arg)
-    elif name == "ipv6only" and equals:
-        listen.options["ipv6only"] = flag(Argument(value, arg.position))
+    elif name in _VALUES and equals:
+        try:
+            listen.options[name] = _VALUES[name](Argument(value, arg.position))
+        except InvalidValue as error:
+            raise InvalidValue(f'invalid {name} "{arg.text}"', arg.position, error.hint) from None
+        if name in OF_FILES and not all(address.is_unix for address in listen.addresses):
+            raise InvalidValue(f'"{arg.text}" is for unix sockets only', arg.position)
     elif name + equals not in TUNING:
-        known = ("default_server", "reuseport", "backlog=", "rcvbuf=", "sndbuf=", "ipv6only=", *TUNING)
+        known = ("default_server", "reuseport", *(f"{name}=" for name in _VALUES), *TUNING)
         raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, did_you_mean(name + equals, known))
 
 
-def _octets(name: str, value: str, arg: Argument) -> int:
-    try:
-        return size(Argument(value, arg.position))
-    except InvalidValue as error:
-        raise InvalidValue(f'invalid {name} "{arg.text}"', arg.position, error.hint) from None
+def _backlog(arg: Argument) -> int:
+    return number_between(1, (1 << 31) - 1)(arg)
+
+
+def _mode(arg: Argument) -> int:
+    if not re.fullmatch("0?[0-7]{3}", arg.text):
+        raise InvalidValue("invalid mode", arg.position, "three octal digits, such as 0660")
+    return int(arg.text, 8)
+
+
+def _name(arg: Argument) -> str:
+    if not arg.text:
+        raise InvalidValue("empty name", arg.position)
+    return arg.text
+
+
+_VALUES: Mapping[str, Callable[[Argument], int | bool | str]] = {
+    "backlog": _backlog, "rcvbuf": size, "sndbuf": size, "ipv6only": flag, "mode": _mode, "user": _name, "group": _name,
+}  # fmt: skip
+"""Parameters with a value, each a field of `lbproxy.config.model.Listener`."""
 
 
 def parse_server_name(arg: Argument, hostname: str) -> ServerName:

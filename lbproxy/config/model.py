@@ -71,6 +71,8 @@ class Listener(NamedTuple):
     Args:
         ipv6only: Whether a socket on an IPv6 address refuses IPv4 clients.
         rcvbuf: Octets of SO_RCVBUF; 0: the system's choice.  *sndbuf*: the same of SO_SNDBUF.
+        mode: Permissions of a unix socket's file; as nginx, anybody may connect unless the directory keeps them out.
+        user: Who owns the file, *group*: which group; "" for those of the process that makes it.
     """
 
     address: Address
@@ -80,6 +82,9 @@ class Listener(NamedTuple):
     ipv6only: bool = True
     rcvbuf: int = 0
     sndbuf: int = 0
+    mode: int = 0o666
+    user: str = ""
+    group: str = ""
 
 
 class MatchKind(enum.Enum):

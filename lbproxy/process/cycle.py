@@ -22,7 +22,7 @@ from lbproxy.plan import Plan, load
 from lbproxy.process.configfile import FileIncluder, resolve
 from lbproxy.process.detach import STDERR, STDOUT, Terminal
 from lbproxy.process.options import DEFAULT_PID, Options
-from lbproxy.process.privileges import Identity, hand_over, identity
+from lbproxy.process.privileges import Identity, hand_over, identity, owner_ids
 from lbproxy.proxy.logfile import ErrorPlaces, Logs, Sink
 
 if TYPE_CHECKING:
@@ -135,10 +135,15 @@ def check(plan: Plan, options: Options) -> None:
     Look whether *plan* could be served here, without making or opening anything.
 
     Raises:
-        InvalidValue: The ``user`` directive names someone unknown here.
+        InvalidValue: The ``user`` directive, or the owner of a socket, names someone unknown here.
         OSError: A log could not be written; the filename is set.
     """
     workers_identity(plan)
+    for listener in plan.config.listeners:
+        try:
+            owner_ids(listener.user, listener.group)
+        except LookupError as error:
+            raise InvalidValue(str(error.args[0]), listener.position) from error
     for path in log_places(plan, options).files():
         file = Path(path)
         place = file if file.exists() else file.parent

@@ -41,6 +41,24 @@ def identity(user: str, group: str) -> Identity:
     return Identity(user, known.pw_uid, gid)
 
 
+def owner_ids(user: str, group: str) -> tuple[int, int]:
+    """
+    Return the ids that chown() takes, -1 for "": leave it; a name may be a number.
+
+    Raises:
+        LookupError: There is no such user or group; the text names the call, as nginx does.
+    """
+    try:
+        uid = -1 if not user else int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise LookupError(f'getpwnam("{user}") failed') from None
+    try:
+        gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise LookupError(f'getgrnam("{group}") failed') from None
+    return uid, gid
+
+
 def _own_group(gid: int) -> str:
     try:
         return grp.getgrgid(gid).gr_name

@@ -18,8 +18,7 @@ from pathlib import Path
 from lbproxy.config.model import Address, Listener
 from lbproxy.errors import LbproxyError, describe
 from lbproxy.process.holders import holder
-
-_UNIX_MODE = 0o666  # as nginx: any user may connect, the directory decides who gets that far
+from lbproxy.process.privileges import owner_ids
 
 
 class BindFailed(LbproxyError):
@@ -71,7 +70,7 @@ class ListenSockets:
                 with suppress(OSError):  # somebody took the file away
                     self._files[address.path] = _identity(address.path)
 
-    def open(self, listeners: Iterable[Listener], workers: int) -> Opening:
+    def open(self, listeners: Sequence[Listener], workers: int) -> Opening:
         """
         Open what *listeners* need beyond the sockets that are open already.
 
@@ -83,23 +82,37 @@ class ListenSockets:
         """
         added: list[tuple[Address, int]] = []
         reasons: list[str] = []
+        kept = {address: tuple(sockets) for address, sockets in self._sockets.items()}
         for listener in listeners:
             address = listener.address
             have = self._sockets.setdefault(address, [])
             want = workers if listener.reuseport and not address.is_unix else 1
             try:
-                for sock in have:
-                    _apply_options(sock, listener)
-                    sock.listen(listener.backlog)
+                if want > 1:
+                    _share_port(have)
                 while len(have) < want:
                     have.append(self._bind(listener, have))
                     added.append((address, len(have) - 1))
             except OSError as error:
                 reasons.append(_reason(address, error))
+        if not reasons:  # what serves already changes only when all else is well
+            reasons = [reason for listener in listeners if (reason := self._adjust(listener, kept))]
         if reasons:
             self.abandon(Opening(tuple(added)))
             raise BindFailed(reasons)
         return Opening(tuple(added))
+
+    def _adjust(self, listener: Listener, kept: Mapping[Address, Sequence[socket.socket]]) -> str:
+        """Have those of *kept* that *listener* means do as it says; return why they can't, "" when they do."""
+        try:
+            for sock in kept.get(listener.address, ()):
+                _apply_options(sock, listener)
+                sock.listen(listener.backlog)
+                if listener.address.path in self._files:
+                    _protect(listener)
+        except OSError as error:
+            return _reason(listener.address, error)
+        return ""
 
     def abandon(self, opening: Opening) -> None:
         """Close what *opening* added: its configuration will not come into force."""
@@ -160,7 +173,7 @@ class ListenSockets:
     def _bind(self, listener: Listener, siblings: Sequence[socket.socket]) -> socket.socket:
         address = listener.address
         if address.is_unix:
-            return self._bind_unix(address.path, listener.backlog)
+            return self._bind_unix(listener)
         sock = socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -176,30 +189,35 @@ class ListenSockets:
             raise
         return sock
 
-    def _bind_unix(self, path: str, backlog: int) -> socket.socket:
+    def _bind_unix(self, listener: Listener) -> socket.socket:
+        path = listener.address.path
         if _is_stale(path):
             Path(path).unlink(missing_ok=True)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.bind(path)
-            file = Path(path)
-            file.chmod(_UNIX_MODE)
             self._files[path] = _identity(path)
-            sock.listen(backlog)
+            _apply_options(sock, listener)
+            _protect(listener)
+            sock.listen(listener.backlog)
             sock.setblocking(False)
         except BaseException:
             sock.close()
+            self._remove_file(path)
             raise
         return sock
 
     def _forget(self, address: Address) -> None:
         for sock in self._sockets.pop(address):
             sock.close()
-        identity = self._files.pop(address.path, None)
+        self._remove_file(address.path)
+
+    def _remove_file(self, path: str) -> None:
+        identity = self._files.pop(path, None)
         if identity is not None:
             with suppress(OSError):  # gone already, or its directory is no longer ours to write
-                if _identity(address.path) == identity:
-                    Path(address.path).unlink()
+                if _identity(path) == identity:
+                    Path(path).unlink()
 
 
 def _identity(path: str) -> tuple[int, int]:
@@ -215,7 +233,22 @@ def _apply_options(sock: socket.socket, listener: Listener) -> None:
     if listener.sndbuf:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, listener.sndbuf)
     if listener.reuseport and not listener.address.is_unix:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # so that siblings can join it
+        _share_port([sock])
+
+
+def _share_port(sockets: Iterable[socket.socket]) -> None:
+    """Let siblings join *sockets*."""
+    for sock in sockets:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+def _protect(listener: Listener) -> None:
+    """Give a unix socket's file to whom *listener* says."""
+    path = Path(listener.address.path)
+    owner = owner_ids(listener.user, listener.group)
+    if owner != (-1, -1):
+        os.chown(path, *owner)
+    path.chmod(listener.mode)
 
 
 def _is_stale(path: str) -> bool:

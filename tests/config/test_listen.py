@@ -46,6 +46,12 @@ def test_parameters() -> None:
     assert not parse_listen(directive("listen", "80", "default_server"), resolve).configures
 
 
+def test_file_of_a_unix_socket_has_a_mode_and_an_owner() -> None:
+    listen = parse_listen(directive("listen", "unix:/s", "mode=0660", "user=www", "group=web"), resolve)
+    assert listen.options == {"mode": 0o660, "user": "www", "group": "web"}
+    assert parse_listen(directive("listen", "unix:/s", "mode=600"), resolve).options == {"mode": 0o600}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -57,7 +63,11 @@ def test_parameters() -> None:
         (["80", "rcvbuf=x"], 'invalid rcvbuf "rcvbuf=x"'),
         (["80", "ssl"], 'the "ssl" parameter of the "listen" directive is not supported by lbproxy'),
         (["80", "defalt"], 'invalid parameter "defalt"'),
-        (["80", "ipv6only=1"], 'invalid value "1" in "..." directive, it must be "on" or "off"'),
+        (["80", "ipv6only=1"], 'invalid ipv6only "ipv6only=1"'),
+        (["unix:/s", "mode=0888"], 'invalid mode "mode=0888"'),
+        (["unix:/s", "mode="], 'invalid mode "mode="'),
+        (["unix:/s", "user="], 'invalid user "user="'),
+        (["80", "mode=0600"], '"mode=0600" is for unix sockets only'),
     ],
 )
 def test_mistakes(words: list[str], message: str) -> None:

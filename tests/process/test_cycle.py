@@ -162,6 +162,13 @@ def test_user_that_is_unknown_is_a_mistake_of_its_line(directory: Path, monkeypa
         workers_identity(plan)
 
 
+def test_owner_of_a_socket_that_is_unknown_is_a_mistake_of_its_line(directory: Path) -> None:
+    given = options(directory, "server {\n listen unix:s group=no-such-group; return 200; }")
+    with pytest.raises(InvalidValue, match=r'getgrnam\("no-such-group"\) failed in .*site.conf:2:2'):
+        check(read_plan(given), given)
+    assert not (directory / "s").exists()
+
+
 def test_user_matters_to_root_only(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = read_plan(options(directory, f"user nobody nogroup; {SERVER}"))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import stat
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ def listener(address: Address, **options: object) -> Listener:
     return Listener(address=address, position=PLACE, **options)  # type: ignore[arg-type]  # options of the test
 
 
-def unix(path: Path) -> Listener:
-    return listener(Address(path=str(path)))
+def unix(path: Path, **options: object) -> Listener:
+    return listener(Address(path=str(path)), **options)
 
 
 @pytest.fixture
@@ -141,6 +142,53 @@ def test_unix_socket_is_open_to_all_and_removed_at_the_end(sockets: ListenSocket
     assert stat.S_IMODE(path.stat().st_mode) == 0o666
     assert sockets.bound(Address(path=str(path))) == f"unix:{path}"
     sockets.close()
+    assert not path.exists()
+
+
+def test_mode_of_a_unix_socket_follows_the_configuration(sockets: ListenSockets, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    sockets.open([unix(path, mode=0o600)], 1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    sockets.open([unix(path, mode=0o660)], 1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+def test_refused_configuration_leaves_the_mode_alone(sockets: ListenSockets, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    sockets.open([unix(path, mode=0o600)], 1)
+    with pytest.raises(BindFailed):
+        sockets.open([unix(path, mode=0o666), unix(tmp_path / "no" / "s")], 1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_owner_of_a_unix_socket(sockets: ListenSockets, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    sockets.open([unix(path, user="daemon", group="12345")], 1)
+    assert (path.stat().st_uid, path.stat().st_gid) == (pwd.getpwnam("daemon").pw_uid, 12345)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may give files away")
+def test_owner_that_cannot_be_given_leaves_no_file(sockets: ListenSockets, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with pytest.raises(BindFailed, match="Operation not permitted"):
+        sockets.open([unix(path, user="root")], 1)
+    assert not path.exists()
+
+
+def test_sockets_handed_over_are_used_and_not_opened(tmp_path: Path) -> None:
+    first, second = ListenSockets(), ListenSockets()
+    path = tmp_path / "s"
+    entries = [listener(LOOPBACK), unix(path)]
+    first.open(entries, 1)
+    port = port_of(first, LOOPBACK)
+    second.adopt(first.all(), own_files=True)
+    assert second.open([*entries, listener(Address("::1", 0))], 1).added == ((Address("::1", 0), 0),)
+    assert port_of(second, LOOPBACK) == port
+    assert second.keep([entries[1]]) == [LOOPBACK, Address("::1", 0)]
+    second.close(shared=True)
+    assert path.exists(), "others serve on it"
+    first.close()
     assert not path.exists()
 
 
