@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 PORT ?= 8080
 T ?= tests
 
-.PHONY: help run test check lint types bench micro soak clean
+.PHONY: help run test check lint types bench micro soak fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make bench   requests/s and CPU per request beside nginx and HAProxy (ARGS='--rounds 3')"
 	@echo "make micro   what the pure functions of a request cost"
 	@echo "make soak    50,000 requests while a node is restarted twice: none may fail"
+	@echo "make fuzz    hostile octets for codecs and configurations, 60 s for each (SECONDS=600 for all; ARGS='host url')"
 	@echo "make clean   remove what was set up here"
 
 run: $(STAMP)
@@ -42,8 +43,11 @@ micro: $(STAMP)
 soak: $(STAMP)
 	@$(BIN)/python -m benchmarks.macro.soak $(ARGS)
 
+fuzz: $(STAMP) $(VENV)/fuzzing
+	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--total $(SECONDS)) $(ARGS)
+
 clean:
-	rm -rf $(VENV) .run dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .run .fuzz dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A python3.x on PATH may be a shim that only prints an error, or lack venv (Debian splits it off): each is tried out.
@@ -61,4 +65,9 @@ $(STAMP): pyproject.toml
 	echo "Setting up $(VENV) with $$($$found --version); the next time takes a second."; \
 	[ -x $(BIN)/python ] && $(BIN)/python -c '' 2>/dev/null || $$found -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary --editable '.[test,demo]'
+	@touch $@
+
+# Apart from the others, for atheris has wheels for few platforms.
+$(VENV)/fuzzing: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris --editable '.[fuzz]'
 	@touch $@

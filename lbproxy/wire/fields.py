@@ -20,8 +20,9 @@ HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
 
-BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
-"""For `bytes.translate`: so a value can't leave its line, whatever was decoded into it."""
+_CONTROLS = bytes((*range(9), *range(10, 32), 127))
+BREAKS = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+"""For `bytes.translate`: what `value_ok` refuses becomes blank, so a value stays one, whatever was decoded into it."""
 
 _LINE = re.compile(rb"([^:\r\n]++):([^\r\n]*+)\r\n")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
@@ -49,14 +50,14 @@ def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
     For names known from the configuration: compiling costs far more than one use.  See `without` for others.
 
     Args:
-        names: In any letter case; ``x-accel-*`` stands for every name that begins so.
+        names: In any letter case.
     """
     wanted = sorted({name.lower() for name in names})
     if not wanted:
         return lambda block: block
     # The literal "\n" lets the engine skip to the next line; the first letters decide most lines there.
     letters = b"".join(sorted({re.escape(name[:1] + name[:1].upper()) for name in wanted}))
-    choice = b"|".join(_name_pattern(name) for name in wanted)
+    choice = b"|".join(map(re.escape, wanted))
     substitute = re.compile(rb"\n(?=[" + letters + rb"])(?i:" + choice + rb"):[^\r]*+\r").sub
 
     def remove(block: bytes) -> bytes:
@@ -72,9 +73,3 @@ def without(block: bytes, names: Collection[bytes]) -> bytes:
     unwanted = frozenset(names)  # a message may name thousands
     lines = block.split(b"\r\n")
     return b"\r\n".join([ln for ln in lines if ln.partition(b":")[0].lower() not in unwanted])
-
-
-def _name_pattern(name: bytes) -> bytes:
-    if name.endswith(b"*"):
-        return re.escape(name[:-1]) + rb"[^:\r\n]*+"
-    return re.escape(name)

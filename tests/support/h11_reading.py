@@ -97,3 +97,23 @@ def read_chunked(octets: bytes) -> tuple[bytes, bytes] | None:
                 return None
     except h11.RemoteProtocolError:
         return None
+
+
+def read_message(octets: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Return ``METHOD target``, payload and surplus of a complete request as h11 reads it, None if it does not."""
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(octets)
+    message = payload = b""
+    try:
+        while True:
+            event = connection.next_event()
+            if isinstance(event, h11.Request):
+                message = event.method + b" " + event.target
+            elif isinstance(event, h11.Data):
+                payload += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                return message, payload, connection.trailing_data[0]
+            else:
+                return None
+    except h11.RemoteProtocolError:
+        return None

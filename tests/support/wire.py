@@ -48,11 +48,11 @@ def parse_in_portions(parse: Callable[[bytes, int], H | None], parts: Iterable[b
 
 
 def summary(head: Head | None) -> dict[str, object] | None:
-    """Return every attribute of *head*, for comparison."""
+    """Return every attribute of *head* but what it remembers of being asked, for comparison."""
     if head is None:
         return None
     names = [name for kind in type(head).__mro__ for name in getattr(kind, "__slots__", ())]
-    return {name: getattr(head, name) for name in names if name != "_fields"}
+    return {name: getattr(head, name) for name in names if name not in {"memo", "_paths"}}
 
 
 def verdict(parse: Callable[[], Head | None]) -> object:
