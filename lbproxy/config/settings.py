@@ -40,6 +40,7 @@ class Context(enum.Flag):
     LOCATION = enum.auto()
     UPSTREAM = enum.auto()
     IF = enum.auto()
+    SERVER_IF = enum.auto()
     LIMIT_EXCEPT = enum.auto()
 
 
@@ -57,6 +58,7 @@ class Row(NamedTuple):
         parse: Makes the value of one directive.
         repeatable: It may stand several times in a block; the value is a tuple.
         inherit: A block without it has the value of the block around it.
+        into_if: An ``if`` block has that value in any case.
         block: It has a block (``types { ... }``) instead of ending with ";".
         twins: Names with contexts of further directives that fill the same field, such as ``alias`` beside ``root``:
             a block has one of them, and each hides what another one says further outside.
@@ -69,6 +71,7 @@ class Row(NamedTuple):
     field: str = ""
     repeatable: bool = False
     inherit: bool = True
+    into_if: bool = False
     block: bool = False
     twins: tuple[tuple[str, Context], ...] = ()
 
@@ -91,6 +94,7 @@ def setting(
     *,
     contexts: Context = EVERY_LEVEL,
     inherit: bool = True,
+    into_if: bool = False,
 ) -> T | D:
     """
     Declare a directive with one argument, at most once in a block.
@@ -101,12 +105,15 @@ def setting(
         default: The value where neither this block nor one around it says anything.
         contexts: Where it may stand.
         inherit: Whether a block without it has the value of the block around it.
+        into_if: Whether at least an ``if`` block has.
     """
 
     def parse_only(directive: Directive) -> T:
         return parse(directive.args[0])
 
-    row = Row(name=name, parse=parse_only, contexts=contexts, arity=(1, 1), inherit=inherit)
+    row = Row(
+        name=name, parse=parse_only, contexts=contexts, arity=(1, 1), inherit=inherit, into_if=into_if
+    )  # fmt: skip
     result: T | D = _declare(default, row)
     return result
 
@@ -141,15 +148,20 @@ def setting_list(
     contexts: Context = EVERY_LEVEL,
     inherit: bool = True,
     block: bool = False,
+    twins: tuple[tuple[str, Context], ...] = (),
 ) -> tuple[T | D, ...]:
     """
     Declare a directive that may stand several times in a block; the values are a tuple in the text's order.
 
     A block that has any replaces all inherited ones, as nginx's ``proxy_set_header``.
+
+    Args:
+        twins: See `Row`; here they are further items of the same list, such as ``deny`` beside ``allow``.
     """
     row = Row(
-        name=name, parse=parse, contexts=contexts, arity=arity, repeatable=True, inherit=inherit, block=block
-    )
+        name=name, parse=parse, contexts=contexts, arity=arity, repeatable=True, inherit=inherit, block=block,
+        twins=twins,
+    )  # fmt: skip
     result: tuple[T | D, ...] = _declare(default, row)
     return result
 
@@ -168,8 +180,8 @@ def rows(kind: type) -> Mapping[str, Row]:
 
 
 @cache
-def _not_inherited(kind: type) -> tuple[str, ...]:
-    return tuple(row.field for row in rows(kind).values() if not row.inherit)
+def _not_inherited(kind: type, into_if: bool) -> tuple[str, ...]:
+    return tuple(row.field for row in rows(kind).values() if not (row.inherit or (into_if and row.into_if)))
 
 
 @cache
@@ -187,13 +199,13 @@ def defaults(kinds: Iterable[type]) -> TypeMap:
     return MappingProxyType({kind: _default(kind) for kind in kinds})
 
 
-def inherited(outer: TypeMap) -> TypeMap:
-    """Return what a block within *outer* starts from: fields with ``inherit=False`` have their defaults."""
+def inherited(outer: TypeMap, *, into_if: bool = False) -> TypeMap:
+    """Return what a block within *outer*, perhaps an ``if``, starts from: ``inherit=False`` means the default."""
     changed = {}
     for kind, values in outer.items():
         reset = {
             name: getattr(_default(kind), name)
-            for name in _not_inherited(kind)
+            for name in _not_inherited(kind, into_if)
             if getattr(values, name) is not getattr(_default(kind), name)
         }
         if reset:

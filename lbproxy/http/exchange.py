@@ -9,11 +9,13 @@ a variable asks.  Times are monotonic seconds, except `Exchange.logged_at`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location, VirtualServer
     from lbproxy.wire.heads import RequestHead, ResponseHead
+    from lbproxy.wire.proxyline import Introduction
 
 
 class Client:
@@ -26,9 +28,15 @@ class Client:
         server_address, server_port: Where it connected to.
         number: Serial number of the connection in this worker ($connection).
         opened: When it was accepted.
+
+    Attributes:
+        requests: How many it has sent ($connection_requests).
+        introduction: What a balancer in front has said of it (PROXY protocol); None if nothing.
+        connected: Who is connected, where that is somebody else than who is meant (``set_real_ip_from``).
     """
 
-    __slots__ = ("address", "number", "opened", "packed", "port", "requests", "server_address", "server_port")
+    __slots__ = ("address", "connected", "introduction", "number", "opened", "packed", "port", "requests",
+                 "server_address", "server_port")
 
     def __init__(
         self,
@@ -45,6 +53,16 @@ class Client:
         self.server_address, self.server_port = server_address, server_port
         self.number, self.opened = number, opened
         self.requests = 0
+        self.introduction: Introduction | None = None
+        self.connected: Client | None = None
+
+    def instead(self, address: bytes, packed: bytes, port: int) -> Client:
+        """Return the client that is meant on this connection; *port* is 0 where it is not known."""
+        meant = Client(
+            address, port, packed, self.server_address, self.server_port, number=self.number, opened=self.opened
+        )
+        meant.requests, meant.introduction, meant.connected = self.requests, self.introduction, self
+        return meant
 
 
 class Attempt:
@@ -68,6 +86,22 @@ class Attempt:
         self.bytes_sent = 0
         self.bytes_received = 0
         self.response_length = 0
+
+
+class Admission:
+    """
+    What limits have made of a request; one of an auth_request counts with the request it is about.
+
+    Attributes:
+        requests, connections: $limit_req_status, $limit_conn_status; b"" where no limit was applied.
+        leave: Called when the request is over: it no longer counts.
+    """
+
+    __slots__ = ("connections", "leave", "requests")
+
+    def __init__(self) -> None:
+        self.requests = self.connections = b""
+        self.leave: list[Callable[[], None]] = []
 
 
 class Exchange:
@@ -99,6 +133,9 @@ class Exchange:
         bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
         request_length: Octets of the request line, fields and body that were read.
         internal: It was redirected inside, by an error page or otherwise.
+        main: The request that this one, which is made inside, is about (``auth_request``); None for a client's.
+        admission: None until limits look at it.
+        added: Field lines that its answer has, whoever makes it.
         in_error_page: An error page is being made: a further error gets no page of its own.
         pipelined: Its first octets came with the end of the request before it ($pipe).
         completed: The answer was sent to its end ($request_completion).
@@ -107,11 +144,11 @@ class Exchange:
             and again with *finished*.
     """
 
-    __slots__ = ("args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent", "captures",
-                 "client", "completed", "content_length", "finished", "forced_status", "head", "head_length",
-                 "host", "in_error_page", "internal", "keep_alive", "location", "logged_at", "method", "path",
-                 "pipelined", "raw_path", "redirects", "request_length", "response", "sent_fields", "sent_trailers",
-                 "server", "started", "status", "upstream_name", "values")
+    __slots__ = ("added", "admission", "args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent",
+                 "captures", "client", "completed", "content_length", "finished", "forced_status", "head",
+                 "head_length", "host", "in_error_page", "internal", "keep_alive", "location", "logged_at", "main",
+                 "method", "path", "pipelined", "raw_path", "redirects", "request_length", "response", "sent_fields",
+                 "sent_trailers", "server", "started", "status", "upstream_name", "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
@@ -138,6 +175,9 @@ class Exchange:
         self.request_length = head.size
         self.keep_alive = head.keep_alive
         self.pipelined = self.completed = self.internal = self.in_error_page = False
+        self.main: Exchange | None = None
+        self.admission: Admission | None = None
+        self.added = b""
         self.redirects = 0
         self.finished = 0.0
         self.logged_at = 0.0
@@ -147,4 +187,7 @@ class Exchange:
         self.captures = match.groups()
         if match.re.groupindex:
             named = {name.lower(): value for name, value in match.groupdict(b"").items()}
-            self.values = (self.values or {}) | named
+            if self.values is None:
+                self.values = named
+            else:
+                self.values.update(named)  # in place: a request made inside shares them

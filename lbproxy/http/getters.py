@@ -17,6 +17,7 @@ from lbproxy.config.octets import octets
 from lbproxy.http.exchange import Attempt, Exchange
 from lbproxy.wire import uri
 from lbproxy.wire.heads import Head, RequestHead
+from lbproxy.wire.proxyline import Introduction, find_tlv, tlv_path
 
 Getter = Callable[[Exchange], bytes | None]
 
@@ -147,21 +148,27 @@ def seconds(value: float | None) -> bytes:
 _COOKIES = field_finder("cookie")
 _AUTHORIZATION = field_finder("authorization")
 _FORWARDED_FOR = field_finder("x_forwarded_for")
-_BASIC = re.compile(rb"Basic *([A-Za-z0-9+/]+)(?:=|$)", re.IGNORECASE)
+_BASIC = re.compile(rb"Basic +([A-Za-z0-9+/]+)(?:=|$)", re.IGNORECASE)
+
+
+def credentials(head: RequestHead) -> tuple[bytes, bytes] | None:
+    """Return user and password of HTTP Basic credentials (RFC 7617; ngx_http_auth_basic_user)."""
+    field = _AUTHORIZATION(head.block)
+    found = _BASIC.match(field) if field else None
+    if found is None:
+        return None
+    encoded = found[1]
+    try:
+        user, colon, password = binascii.a2b_base64(encoded + b"=" * (-len(encoded) % 4)).partition(b":")
+    except binascii.Error:
+        return None
+    return (user, password) if user and colon else None
 
 
 def remote_user(head: RequestHead) -> bytes | None:
-    """Return the user of HTTP Basic credentials (RFC 7617; ngx_http_auth_basic_user)."""
-    field = _AUTHORIZATION(head.block)
-    credentials = _BASIC.match(field) if field else None
-    if credentials is None:
-        return None
-    encoded = credentials[1]
-    try:
-        user, colon, _ = binascii.a2b_base64(encoded + b"=" * (-len(encoded) % 4)).partition(b":")
-    except binascii.Error:
-        return None
-    return user if user and colon else None
+    """Return the user of HTTP Basic credentials."""
+    found = credentials(head)
+    return None if found is None else found[0]
 
 
 def request_uri(ex: Exchange) -> bytes:
@@ -187,8 +194,49 @@ def server_name(ex: Exchange) -> bytes:
 
 
 def remote_port(ex: Exchange) -> bytes:
-    """Return the client's port, b"" for a unix socket."""
-    return b"%d" % ex.client.port if ex.client.packed else b""
+    """Return the client's port, b"" for a unix socket, and where nobody has said which."""
+    return b"%d" % ex.client.port if ex.client.port else b""
+
+
+def connected_address(ex: Exchange) -> bytes:
+    """Return $realip_remote_addr: of whoever is connected, maybe a balancer in front of the client."""
+    return (ex.client.connected or ex.client).address
+
+
+def connected_port(ex: Exchange) -> bytes:
+    """Return $realip_remote_port."""
+    port = (ex.client.connected or ex.client).port
+    return b"%d" % port if port else b""
+
+
+def introduced(show: Callable[[Introduction], bytes]) -> Getter:
+    """Return $proxy_protocol_*: of what a balancer in front has said of the client."""
+
+    def get(ex: Exchange) -> bytes | None:
+        said = ex.client.introduction
+        return None if said is None else show(said)
+
+    return get
+
+
+def introduced_tlv(name: str) -> Getter:
+    """Return $proxy_protocol_tlv_*; raises KeyError for a name that means no type."""
+    path = tlv_path(name)
+
+    def get(ex: Exchange) -> bytes | None:
+        said = ex.client.introduction
+        return None if said is None else find_tlv(said.tlvs, path)
+
+    return get
+
+
+def limit_status(kind: str) -> Getter:
+    """Return $limit_req_status or $limit_conn_status; *kind* is the field of an `Admission`."""
+
+    def get(ex: Exchange) -> bytes | None:
+        return None if ex.admission is None else getattr(ex.admission, kind) or None
+
+    return get
 
 
 def server_port(ex: Exchange) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
+from types import MappingProxyType
 
 from lbproxy.config.values import did_you_mean
 from lbproxy.http import getters
@@ -30,7 +31,7 @@ VARIABLES: Mapping[str, Getter] = {
     "request_body": lambda ex: ex.body or None,
     "request_body_file": getters.absent,
     "request_length": lambda ex: b"%d" % ex.request_length,
-    "request_method": attrgetter("method"),
+    "request_method": lambda ex: (ex.main or ex).method,
     "request_port": getters.request_port,
     "request_time": getters.request_time,
     "request_uri": getters.request_uri,
@@ -43,16 +44,21 @@ VARIABLES: Mapping[str, Getter] = {
     "connection_time": getters.connection_time,
     "https": lambda _: b"",
     "pipe": lambda ex: b"p" if ex.pipelined else b".",
-    "proxy_protocol_addr": getters.absent,
-    "proxy_protocol_port": getters.absent,
-    "proxy_protocol_server_addr": getters.absent,
-    "proxy_protocol_server_port": getters.absent,
+    "proxy_protocol_addr": getters.introduced(lambda said: said.source),
+    "proxy_protocol_port": getters.introduced(lambda said: b"%d" % said.source_port),
+    "proxy_protocol_server_addr": getters.introduced(lambda said: said.destination),
+    "proxy_protocol_server_port": getters.introduced(lambda said: b"%d" % said.destination_port),
+    "realip_remote_addr": getters.connected_address,
+    "realip_remote_port": getters.connected_port,
     "remote_addr": attrgetter("client.address"),
     "remote_port": getters.remote_port,
     "scheme": lambda _: b"http",
     "server_addr": attrgetter("client.server_address"),
     "server_name": getters.server_name,
     "server_port": getters.server_port,
+    # limits
+    "limit_conn_status": getters.limit_status("connections"),
+    "limit_req_status": getters.limit_status("requests"),
     # the answer
     "body_bytes_sent": lambda ex: b"%d" % ex.body_bytes_sent,
     "bytes_sent": lambda ex: b"%d" % ex.bytes_sent,
@@ -85,7 +91,7 @@ PREFIXES: Mapping[str, Callable[[str], Getter]] = {
     "http_": getters.request_field,
     "sent_http_": getters.sent_field,
     "sent_trailer_": getters.sent_trailer,
-    "proxy_protocol_tlv_": lambda _: getters.absent,
+    "proxy_protocol_tlv_": getters.introduced_tlv,
     "upstream_cookie_": getters.upstream_cookie,
     "upstream_http_": getters.upstream_field,
     "upstream_trailer_": lambda _: getters.absent,
@@ -98,23 +104,25 @@ class VariableTable:
     The variables of one configuration.
 
     Args:
-        constants: What the world outside contributes: document_root, hostname, nginx_version, pid,
-            realpath_root, request_id.
+        constants: What the world outside contributes: hostname, nginx_version, pid, request_id.
         defined: Names that `set` gives values to; b"" until it does.
         captured: Names of groups in regular expressions; not found until one matches.
+        located: Those that depend on the location in force: document_root, realpath_root, request_filename.
     """
 
     def __init__(
-        self, constants: Constants, defined: Iterable[str] = (), captured: Iterable[str] = ()
+        self,
+        constants: Constants,
+        defined: Iterable[str] = (),
+        captured: Iterable[str] = (),
+        located: Mapping[str, Getter] = MappingProxyType({}),
     ) -> None:
-        root = constants.get("document_root", b"")
-        assert isinstance(root, bytes)
         self._getters: dict[str, Getter] = {
             **{name.lower(): _value(name.lower(), None) for name in captured},
             **{name.lower(): _value(name.lower(), b"") for name in defined},
             **{name: _constant(name, value) for name, value in constants.items()},
             **VARIABLES,
-            "request_filename": lambda ex: root + ex.path,
+            **located,
         }
 
     def lookup(self, name: str) -> Getter:
