@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 
 from lbproxy.balance.methods import ARITIES
 from lbproxy.balance.retry import RetryPolicy
-from lbproxy.balance.settings import BalanceSettings
-from lbproxy.config.addresses import Resolver
+from lbproxy.balance.settings import BalanceSettings, zone_mistakes
 from lbproxy.config.blocks import in_order, read_config
 from lbproxy.config.core import CORE_SETTINGS, ClientSettings
 from lbproxy.config.lexer import Unbalanced
@@ -28,6 +27,10 @@ from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, Lo
 from lbproxy.http.charset import CharsetSettings, compile_charset
 from lbproxy.http.errorpage import ErrorPageSettings, ErrorTarget, compile_error_pages
 from lbproxy.http.expires import ExpiresSettings, compile_expires
+from lbproxy.http.files.action import FileAction, compile_files
+from lbproxy.http.files.paths import Roots
+from lbproxy.http.files.settings import FileSettings
+from lbproxy.http.files.trial import Trial
 from lbproxy.http.filters import Filters, chain
 from lbproxy.http.gzip import GzipSettings, compile_gzip
 from lbproxy.http.headers import HeaderSettings, compile_headers, compile_trailers
@@ -61,6 +64,7 @@ GRAMMAR = Grammar(
         ExpiresSettings,
         HeaderSettings,
         GzipSettings,
+        FileSettings,
         *(settings for settings, _ in PROTOCOLS),
     ),
     scripts=SCRIPTS,
@@ -83,7 +87,7 @@ class ForwardAction:
     retry: RetryPolicy
 
 
-Action = ForwardAction
+Action = ForwardAction | FileAction
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -94,7 +98,8 @@ class Route:
     Args:
         limits: For heads; those of an address's default server count, as no other is known by then.
         script: Runs before the action and may answer by itself; None if there is nothing to run.
-        action: None: there is nothing here, 404.
+        trial: Looks for files before the action; None if there are none to look for.
+        action: None only in a configuration with mistakes.
         error_pages: By status.
         filters: What is done to every answer; None if nothing is.
     """
@@ -104,6 +109,7 @@ class Route:
     client: ClientSettings
     limits: HeadLimits
     script: Step | None
+    trial: Trial | None
     action: Action | None
     access_logs: tuple[CompiledLog, ...]
     error_pages: Mapping[int, ErrorTarget]
@@ -145,20 +151,20 @@ def load(source: Source, environment: Environment, constants: Constants) -> Plan
     config, errors = read_config(source, GRAMMAR, environment)
     if any(isinstance(error, Unbalanced) for error in errors):
         raise ConfigErrors(errors)  # much stands where it was not meant to stand
-    plan, more = _Compiler(config, environment.resolve, constants).compile()
+    plan, more = _Compiler(config, environment, constants).compile()
     if errors or more:
         raise ConfigErrors(in_order([*errors, *more]))
     return plan
 
 
-def compile_plan(config: Config, resolver: Resolver, constants: Constants) -> Plan:
+def compile_plan(config: Config, environment: Environment, constants: Constants) -> Plan:
     """
     Return the plan of *config*.
 
     Raises:
         ConfigErrors: Every mistake that is none of a single block: unknown variables, formats, hosts, ...
     """
-    plan, errors = _Compiler(config, resolver, constants).compile()
+    plan, errors = _Compiler(config, environment, constants).compile()
     if errors:
         raise ConfigErrors(in_order(errors))
     return plan
@@ -167,15 +173,18 @@ def compile_plan(config: Config, resolver: Resolver, constants: Constants) -> Pl
 class _Compiler:
     """One compilation: everything is tried, and mistakes are gathered."""
 
-    def __init__(self, config: Config, resolver: Resolver, constants: Constants) -> None:
-        self._config, self._resolver = config, resolver
+    def __init__(self, config: Config, environment: Environment, constants: Constants) -> None:
+        self._config, self._resolver = config, environment.resolve
         # one setting is compiled in many places, and complained of once
         self._errors: dict[tuple[str, int, int, str], ConfigError] = {}
         self._compiled: dict[int, Any] = {}  # by identity of what they were compiled from
         self._locations = [
             (server, location) for server in config.servers for location in _with_inner(server.root)
         ]
-        self._table = VariableTable(constants, declared(config.directives), self._captured())
+        self._roots = Roots(environment.prefix, environment.real_path)
+        self._table = VariableTable(
+            constants, declared(config.directives), self._captured(), self._roots.getters()
+        )
         self._logs: LogCompiler | None = None
 
     def compile(self) -> tuple[Plan, list[ConfigError]]:
@@ -189,7 +198,7 @@ class _Compiler:
         logs = {log.log.path: log.log for route in routes.values() for log in route.access_logs}
         plan = Plan(
             config=self._config,
-            router=Router(self._config, lambda location: routes[location].action is not None),
+            router=Router(self._config, lambda location: isinstance(routes[location].action, ForwardAction)),
             routes=MappingProxyType(routes),
             server_scripts={server: script for server, script in scripts.items() if script is not None},
             upstreams=self._upstreams,
@@ -239,6 +248,9 @@ class _Compiler:
             if conf.servers:
                 with self._catching():
                     plans[name] = compile_upstream_plan(conf, self._table)
+        for mistake in zone_mistakes(self._config.upstreams.values()):
+            with self._catching():
+                raise mistake
         return plans
 
     def _script(self, location: Location) -> Step | None:
@@ -257,7 +269,8 @@ class _Compiler:
             client=client,
             limits=self._once(client, lambda: _head_limits(client), HeadLimits()),
             script=None if location is server.root else self._script(location),
-            action=self._action(location),
+            trial=self._trial(location),
+            action=self._action(location) or self._files(location),
             access_logs=self._once(logs, lambda: compiler.compile(logs) if compiler else (), ()),
             error_pages=self._once(pages, lambda: compile_error_pages(pages.pages, self._table), {}),
             filters=self._filters(location),
@@ -274,7 +287,19 @@ class _Compiler:
         filters = Filters(chain((named, expiry, added)), pack, trailers)
         return None if filters == Filters() else filters
 
-    def _action(self, location: Location) -> Action | None:
+    def _files(self, location: Location) -> FileAction | None:
+        with self._catching():
+            return compile_files(location, self._roots.add(location, self._table), self._table)
+        return None
+
+    def _trial(self, location: Location) -> Trial | None:
+        tried = location.settings(FileSettings).try_files
+        if tried is not None:
+            with self._catching():
+                return Trial(tried, self._roots.add(location, self._table), self._table)
+        return None
+
+    def _action(self, location: Location) -> ForwardAction | None:
         """Return what the ``*_pass`` of *location* means; two of them are a mistake."""
         action = None
         for kind, protocol in PROTOCOLS:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from lbproxy.balance import health
 from lbproxy.balance.methods import method_of
-from lbproxy.balance.peer import Balancer, Chance, Outcome, Peer, Selection
+from lbproxy.balance.peer import Balancer, Chance, Outcome, Peer, Selection, places
 from lbproxy.balance.settings import BalanceSettings
+from lbproxy.balance.shared import Ledger
 from lbproxy.balance.tier import Tier
 from lbproxy.config.model import UpstreamConf
 from lbproxy.config.octets import octets
@@ -42,10 +43,8 @@ class PeerGroup:
 
     def __init__(self, conf: UpstreamConf, rng: Chance) -> None:
         method, settings = method_of(conf), conf.settings(BalanceSettings)
-        servers = sorted(conf.servers, key=lambda server: server.backup)
-        places = [(server, address) for server in servers for address in server.addresses]
         self.name = octets(conf.name)
-        self.peers = tuple(Peer(server, address, index) for index, (server, address) in enumerate(places))
+        self.peers = tuple(Peer(server, address, index) for index, (server, address) in enumerate(places(conf.servers)))
         self.tries = sum(not peer.down for peer in self.peers)
         self._primaries = Tier([peer for peer in self.peers if not peer.server.backup])
         self._backups = Tier([peer for peer in self.peers if peer.server.backup])
@@ -57,6 +56,7 @@ class PeerGroup:
         self._try_all = settings.all_down == "try_all"
         sliding = settings.fail_window == "sliding"
         self._count_failure = health.on_failure_sliding if sliding else health.on_failure
+        self._ledger: Ledger | None = None
 
     def select(self, key: bytes = b"") -> Selection:
         """Return the selection of a new request that the method sees by *key* (see `KeyKind`)."""
@@ -114,12 +114,32 @@ class PeerGroup:
             peer.total_failures += 1
             if not self._sole:
                 self._count_failure(peer, now)
-                self._tier(peer).review()
+                self._failures_changed(peer)
         elif peer.fails and not (outcome is _ABANDONED and header_time is None):
             health.on_success(peer)
-            self._tier(peer).review()
+            self._failures_changed(peer)
         if self._learns:
             self._balancer(peer).release(peer, outcome, header_time, response_time, now)
+
+    def share(self, ledger: Ledger) -> None:
+        """Begin with what *ledger* knows of the peers, and tell there how they stand from now on."""
+        self._ledger = ledger
+        ledger.begin()
+        self._review()
+
+    def tell(self, now: float) -> None:
+        """Tell the other workers what they need not know at once; to be called every second or so."""
+        if self._ledger is not None:
+            self._ledger.tell(now)
+
+    def _failures_changed(self, peer: Peer) -> None:
+        self._tier(peer).review()
+        if self._ledger is not None:
+            self._ledger.tell_failures(peer)
+
+    def _review(self) -> None:
+        self._primaries.review()
+        self._backups.review()
 
     def _tier(self, peer: Peer) -> Tier:
         return self._backups if peer.server.backup else self._primaries

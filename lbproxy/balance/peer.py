@@ -9,6 +9,7 @@ unless said otherwise.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import ClassVar, Protocol
 
 from lbproxy.config.model import Address, UpstreamServer
@@ -57,6 +58,12 @@ class Peer:
 
     def __repr__(self) -> str:
         return f"<Peer {self.name.decode(errors='replace')} conns={self.conns} fails={self.fails}>"
+
+
+def places(servers: Iterable[UpstreamServer]) -> list[tuple[UpstreamServer, Address]]:
+    """Return the peers to make of *servers*, in order: one for each address, backups last."""
+    ranked = sorted(servers, key=lambda server: server.backup)
+    return [(server, address) for server in ranked for address in server.addresses]
 
 
 class Selection:

@@ -146,8 +146,8 @@ IGNORED: Mapping[str, Context] = _table(
             store""",
         ),
     ),
-    # upstream: shared state (every worker has its own), and the old hash module's choices
-    (_UPSTREAM, "zone hash_method hash_again"),
+    # upstream: the old hash module's choices
+    (_UPSTREAM, "hash_method hash_again"),
 )
 """Accepted without effect: name -> contexts."""
 
@@ -182,7 +182,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
     (("off",), "ssl http2 http2_push http3 spdy proxy_protocol client_body_in_file_only"),
     # talking to servers
     (("off",), _family(("proxy", "uwsgi"), "bind cache store force_ranges pass_trailers")),
-    (("off",), "fastcgi_cache scgi_cache proxy_cookie_domain proxy_cookie_flags proxy_cookie_path"),
+    (("off",), "fastcgi_cache scgi_cache"),
     ((), "uwsgi_string uwsgi_method proxy_request_dynamic"),
     (("0",), _family(("proxy", "uwsgi"), "limit_rate")),
     # upstream

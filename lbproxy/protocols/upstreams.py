@@ -13,6 +13,8 @@ from lbproxy.balance.group import PeerGroup
 from lbproxy.balance.method import KeyKind
 from lbproxy.balance.methods import method_of
 from lbproxy.balance.peer import Chance
+from lbproxy.balance.rows import Row
+from lbproxy.balance.zone import new_group
 from lbproxy.config.addresses import Endpoint, Resolver, is_literal, resolve
 from lbproxy.config.core import PoolSettings
 from lbproxy.config.model import Address, Config, UpstreamConf, UpstreamServer
@@ -48,9 +50,9 @@ class UpstreamPlan:
         """How idle connections are kept."""
         return self.conf.settings(PoolSettings)
 
-    def new_group(self, rng: Chance) -> PeerGroup:
-        """Return the peers with fresh counters, as each worker needs them."""
-        return PeerGroup(self.conf, rng)
+    def new_group(self, rng: Chance, row: Row | None = None) -> PeerGroup:
+        """Return the peers with counters of their own, as each worker needs them; see `balance.zone.new_group`."""
+        return new_group(self.conf, rng, row)
 
 
 def compile_upstream_plan(conf: UpstreamConf, table: VariableTable) -> UpstreamPlan:

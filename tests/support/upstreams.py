@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 
 from lbproxy.balance.group import PeerGroup
 from lbproxy.balance.peer import Chance, Outcome, Peer
-from lbproxy.balance.settings import BalanceSettings
+from lbproxy.balance.settings import BalanceSettings, ZoneName
 from lbproxy.balance.tier import Tier
 from lbproxy.config.model import Address, UpstreamConf, UpstreamServer
-from lbproxy.config.parser import Directive, parse
+from lbproxy.config.parser import Argument, Directive, parse
 from lbproxy.errors import Position, Source
 
 HERE = Position(Source("test.conf", ""), 1, 1)
@@ -52,10 +52,12 @@ def directive(text: str) -> Directive:
 
 
 def upstream(
-    lines: Iterable[UpstreamServer], method: str = "", *, fail_window: str = "nginx", all_down: str = "fail"
-) -> UpstreamConf:
+    lines: Iterable[UpstreamServer], method: str = "", *, fail_window: str = "nginx", all_down: str = "fail",
+    zone: bool = False,
+) -> UpstreamConf:  # fmt: skip
     """An `upstream` block named "nodes"."""
-    settings = BalanceSettings(fail_window=fail_window, all_down=all_down)
+    shared = ZoneName("z", 65536, Argument("z", HERE)) if zone else None
+    settings = BalanceSettings(fail_window=fail_window, all_down=all_down, zone=shared)
     return UpstreamConf(
         name="nodes", servers=tuple(lines), method=directive(method) if method else None, position=HERE,
         merged={BalanceSettings: settings},
