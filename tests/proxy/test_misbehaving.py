@@ -16,8 +16,8 @@ from tests.support.scene import Backend, Scene, Wire
 from tests.support.told import Told, read_answers
 
 CONF = {
-    "http": "server { listen 80; proxy_read_timeout 20s; location / { proxy_pass http://<b>; } }",
-    "uwsgi": "server { listen 80; uwsgi_read_timeout 20s; uwsgi_param URI $request_uri; location / { uwsgi_pass <b>; } }",
+    "http": "proxy_read_timeout 20s; server { listen 80; location / { proxy_pass http://<b>; } }",
+    "uwsgi": "uwsgi_read_timeout 20s; uwsgi_param U $request_uri; server { listen 80; location / { uwsgi_pass <b>; } }",
 }
 BOTH = pytest.mark.parametrize("protocol", ["http", "uwsgi"])
 BRIEF = [case for case in CASES if len(case.octets) < 250]
@@ -30,7 +30,7 @@ async def read_request(server: Wire, protocol: str) -> str:
     start = await server.read(4)
     decoded = uwsgi.decode_packet(start + await server.read(int.from_bytes(start[1:3], "little")))
     assert decoded is not None
-    return dict(decoded[0])[b"URI"].decode()
+    return dict(decoded[0])[b"U"].decode()
 
 
 async def speak(server: Wire, case: Case, size: int) -> None:
