@@ -85,18 +85,16 @@ IGNORED: Mapping[str, Context] = _table(
     # parameters of things that are refused themselves, so without effect alone
     (
         EVERY_LEVEL,
-        """addition_types auth_basic_user_file auth_delay auth_request_set override_charset
+        """addition_types override_charset
         image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen
-        image_filter_transparency image_filter_webp_quality limit_conn_dry_run limit_conn_log_level
-        limit_conn_status limit_req_dry_run limit_req_log_level limit_req_status mirror_request_body
-        mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame real_ip_header real_ip_recursive
-        referer_hash_bucket_size referer_hash_max_size satisfy ssi_last_modified ssi_min_file_chunk
+        image_filter_transparency image_filter_webp_quality mirror_request_body
+        mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame referer_hash_bucket_size referer_hash_max_size ssi_last_modified ssi_min_file_chunk
         ssi_ignore_recycled_buffers ssi_silent_errors ssi_types ssi_value_length
         sub_filter_last_modified sub_filter_once sub_filter_types userid_domain userid_expires userid_flags
         userid_mark userid_name userid_p3p userid_path userid_service xml_entities xslt_last_modified
         xslt_param xslt_string_param xslt_types""",
     ),
-    (_HTTP, "limit_conn_zone limit_req_zone limit_zone perl_modules"),
+    (_HTTP, "limit_zone perl_modules"),
     # TLS and later versions of HTTP; ``listen ... ssl`` and ``http2 on`` are refused where they stand
     (
         HTTP_SERVER,
@@ -161,10 +159,9 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
     # other kinds of servers
     ((), "stream mail"),
     # who may see what
-    ((), "deny limit_req limit_conn limit_except set_real_ip_from internal valid_referers"),
+    ((), "internal valid_referers"),
     ((), "secure_link secure_link_md5 secure_link_secret"),
-    (("all",), "allow"),
-    (("off",), "auth_basic auth_request auth_jwt"),
+    (("off",), "auth_jwt"),
     # requests that are changed, or answered otherwise
     ((), "if rewrite break map geo geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive"),
     ((), "split_clients try_files root alias index random_index empty_gif flv mp4 f4f hls post_action"),

@@ -24,11 +24,20 @@ from lbproxy.errors import InvalidValue, MalformedMessage
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
+from lbproxy.protocols.cookies import (
+    CookieRule,
+    compile_cookies,
+    parse_domain,
+    parse_flags,
+    parse_path,
+    sets_cookies,
+)
 from lbproxy.protocols.forwarding import (
     CONTROL_FIELDS,
     TOKEN,
     ForwardSettings,
     compile_hiding,
+    is_own,
 )
 from lbproxy.protocols.redirect import Redirect, compile_redirects, is_redirecting, parse_redirect
 from lbproxy.protocols.target import Pass, Target, http_pass
@@ -79,11 +88,14 @@ class ProxySettings(ForwardSettings):
     prefix: ClassVar[str] = "proxy"
 
     destination: Pass | None = setting(
-        "proxy_pass", http_pass, None, contexts=Context.LOCATION, inherit=False
+        "proxy_pass", http_pass, None, contexts=Context.LOCATION | Context.IF, inherit=False, into_if=True
     )
     set_header: tuple[SetField, ...] = setting_list("proxy_set_header", _set_field, (), arity=(2, 2))
     http_version: str = setting("proxy_http_version", choice("1.0", "1.1"), "1.1")
     redirects: tuple[Redirect, ...] = setting_list("proxy_redirect", parse_redirect, (), arity=(1, 2))
+    cookie_domains: tuple[CookieRule, ...] = setting_list("proxy_cookie_domain", parse_domain, (), arity=(1, 2))
+    cookie_paths: tuple[CookieRule, ...] = setting_list("proxy_cookie_path", parse_path, (), arity=(1, 2))
+    cookie_flags: tuple[CookieRule, ...] = setting_list("proxy_cookie_flags", parse_flags, (), arity=(1, 4))
     method: Template | None = setting("proxy_method", Template.parse, None)
     set_body: Template | None = setting("proxy_set_body", Template.parse, None)
 
@@ -111,6 +123,9 @@ class HttpProtocol:
         self.target = destination.compile(table)
         self.encode_request = self._encoder(location, destination, table)
         self._visible = compile_hiding(settings, _HIDDEN)
+        self._cookies = compile_cookies(
+            settings.cookie_domains, settings.cookie_paths, settings.cookie_flags, table
+        )
         self._redirects = compile_redirects(settings.redirects, destination.target, location.pattern, table)
 
     def parse_head(self, buf: bytes, method: bytes, searched: int = 0) -> ResponseHead | None:
@@ -120,6 +135,8 @@ class HttpProtocol:
     def client_fields(self, ex: Exchange, head: ResponseHead) -> bytes:
         """See `UpstreamProtocol`."""
         block = self._visible(head)
+        if self._cookies and head.derive(sets_cookies):
+            block = self._cookies(ex, block)
         return self._redirects(ex, block) if self._redirects and head.derive(is_redirecting) else block
 
     def adds_own(self, name: bytes, head: ResponseHead) -> bool:  # noqa: ARG002
@@ -189,11 +206,14 @@ def _compile_uri(
         return given
     if not target.uri:
         return _same_uri
-    if location.kind in {MatchKind.REGEX, MatchKind.REGEX_NOCASE, MatchKind.NAMED}:
+    own_if = location.around is not None and is_own(location, ProxySettings)
+    if own_if or location.kind in {MatchKind.REGEX, MatchKind.REGEX_NOCASE, MatchKind.NAMED}:
         raise InvalidValue(_NO_URI_PART, destination.position)
     start, skipped = octets(target.uri), len(octets(location.pattern))
 
     def replaced(ex: Exchange) -> bytes:
+        if not ex.valid_location:
+            return _same_uri(ex)
         path = start + _escaped(ex, ex.path[skipped:])
         return b"%b?%b" % (path, ex.args) if ex.args else path
 
