@@ -45,6 +45,26 @@ def error_body(status: int, signature: bytes) -> bytes:
     return _page(heading, heading, b"", signature)
 
 
+def wants_json(ex: Exchange) -> bool:
+    """Tell whether the client names application/json among what it accepts, and no HTML (RFC 9110 section 12.5.1)."""
+    accepted = ex.head.get(b"accept")
+    if accepted is None or b"json" not in accepted:
+        return False
+    types = {part.partition(b";")[0].strip().lower() for part in accepted.split(b",")}
+    return b"application/json" in types and not types & {b"text/html", b"application/xhtml+xml"}
+
+
+@lru_cache(maxsize=128)
+def error_json(status: int) -> bytes:
+    """Return the page for *status* as JSON; b"" where `error_body` has none either."""
+    html = error_body(status, b"")
+    if not html:
+        return b""
+    shown = 400 if status == FIELDS_TOO_LARGE else status
+    title = html.partition(b"<title>")[2].partition(b"</title>")[0].removeprefix(b"%d " % shown)
+    return b'{"status": %d, "error": "%b"}\n' % (shown, title)
+
+
 def _page(title: bytes, heading: bytes, explanation: bytes, signature: bytes) -> bytes:
     return (
         b"<html>\r\n<head><title>%b</title></head>\r\n<body>\r\n<center><h1>%b</h1></center>\r\n%b"

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lbproxy import __version__
-from lbproxy.http.errorpage import error_body
+from lbproxy.http.errorpage import error_body, error_json, wants_json
 from lbproxy.wire import uri
 from lbproxy.wire.body import Framer, as_it_is, encode_chunk, in_chunks
 from lbproxy.wire.fields import line
@@ -124,11 +124,22 @@ def compose(
         fields, changed = apply_filters(conn, ex, route.filters, fields, length, bodied=bodied)
         if changed is not None:
             framing, framer = changed
-    fields = b"".join((own_lines(route.client), fields, framing, connection_lines(conn, ex)))
+    return write_head(conn, ex, fields, framing), framer
+
+
+def write_head(conn: Connection, ex: Exchange, fields: bytes, framing: bytes) -> bytes:
+    """
+    Return the head of an answer made here; its status is that of *ex*.
+
+    Args:
+        fields: Without Server, Date, Connection, and what frames the body; filters have seen them.
+        framing: The line that frames the body, b"" for none.
+    """
+    fields = b"".join((own_lines(conn.route.client), fields, framing, connection_lines(conn, ex)))
     ex.sent_fields = fields
-    head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, STATUS_REASONS.get(status, b""), fields)
+    head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (ex.status, STATUS_REASONS.get(ex.status, b""), fields)
     ex.head_length = len(head)
-    return head, framer
+    return head
 
 
 Framed = tuple[bytes, Framer]
@@ -202,9 +213,12 @@ def _frame_filtered(conn: Connection, ex: Exchange, body_filter: BodyFilter) -> 
 
 
 async def send_error(conn: Connection, ex: Exchange, status: int, location: bytes | None = None) -> None:
-    """Send nginx's small page for *status*."""
+    """Send nginx's small page for *status*, or the same as JSON to who asks for that."""
     if status in CLOSING:
         ex.keep_alive = False
-    signature = SIGNATURE if conn.settings.server_tokens else SHORT_SIGNATURE
     shown = 400 if status == FIELDS_TOO_LARGE else status
+    if wants_json(ex):
+        await send_answer(conn, ex, shown, error_json(status), content_type=b"application/json", location=location)
+        return
+    signature = SIGNATURE if conn.settings.server_tokens else SHORT_SIGNATURE
     await send_answer(conn, ex, shown, error_body(status, signature), location=location)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lbproxy.errors import InvalidValue
-from lbproxy.http.errorpage import ErrorPage, compile_error_pages, error_body, parse_error_page
+from lbproxy.http.errorpage import (
+    ErrorPage,
+    compile_error_pages,
+    error_body,
+    error_json,
+    parse_error_page,
+    wants_json,
+)
 from lbproxy.http.variables import VariableTable
-from lbproxy.wire.status import STATUS_REASONS
+from lbproxy.wire.status import FIELDS_TOO_LARGE, STATUS_REASONS
 from tests.support.exchanges import directive, exchange
 
 TABLE = VariableTable({})
@@ -117,3 +126,31 @@ def test_a_redirect_to_a_url_has_a_redirect_s_status(response: str, status: int)
     """302 unless =code is another redirect."""
     args = ["404", response, "http://other/"] if response else ["404", "http://other/"]
     assert compile_error_pages([error_page(*args)], TABLE)[404].redirect_status == status
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        (b"application/json", True),
+        (b"application/json;q=0.9, */*;q=0.1", True),
+        (b"text/html, application/json", False),
+        (b"*/*", False),
+        (b"application/problem+json", False),
+    ],
+)
+def test_who_wants_json(accepted: bytes, *, expected: bool) -> None:
+    """Programs that say so; browsers name HTML."""
+    assert wants_json(exchange(fields=b"Accept: %b\r\n" % accepted)) is expected
+    assert not wants_json(exchange())
+
+
+@pytest.mark.parametrize("status", [301, 404, 413, 418, 502, FIELDS_TOO_LARGE])
+def test_pages_as_json(status: int) -> None:
+    """They say the same as those in HTML."""
+    html = error_body(status, b"lbproxy").decode()
+    text = error_json(status)
+    if not html:
+        assert text == b""
+    else:
+        page = json.loads(text)
+        assert f"<title>{page['status']} {page['error']}</title>" in html
