@@ -56,11 +56,6 @@ class Channel:
         self._pair_waiter: Waiter | None = None
         self._read_deadline = self._write_deadline = inf
 
-    @property
-    def read_deadline(self) -> float:
-        """When whoever waits to read is timed out, or the last one was to be."""
-        return self._read_deadline
-
     # waiting
 
     async def wait_readable(self, timeout: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 import trio
@@ -47,12 +48,12 @@ class Connection:
     Attributes:
         route: The location in force; that of the default server before a request is known.
         body: Of the exchange in hand; None when it has none.
-        idle: It waits for a request of which no octet has come.
+        idle_since: When it began to wait for a request of which no octet has come; inf when it does not.
         ends_by_close: The answer in hand ends with the connection, so that a cut one must be reset.
     """
 
     __slots__ = ("_base", "_buf", "_exchange", "_first", "_names", "_server", "body", "client", "ends_by_close",
-                 "idle", "route", "stream")
+                 "idle_since", "route", "stream")
 
     def __init__(self, server: Server, stream: Stream, names: ServerNames, client: Client) -> None:
         self._server, self.stream, self._names, self.client = server, stream, names, client
@@ -62,12 +63,17 @@ class Connection:
         self._base = 0
         self._exchange: Exchange | None = None
         self.body: RequestBody | None = None
-        self.idle = self.ends_by_close = False
+        self.idle_since, self.ends_by_close = inf, False
 
     @property
     def settings(self) -> ClientSettings:
         """The client settings of the location in force."""
         return self.route.client
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request of which no octet has come."""
+        return self.idle_since < inf
 
     async def run(self) -> None:
         """Serve the client until one side has had enough."""
@@ -157,13 +163,13 @@ class Connection:
         timeout = settings.keepalive_timeout[0] if self.client.requests else settings.header_timeout
         if self._server.draining:
             timeout = min(timeout, self._server.patience)
-        self.idle = True
+        self.idle_since = self.stream.poller.now
         try:
             self._buf = await self.stream.recv(timeout)
         except StreamTimeout:
             return False
         finally:
-            self.idle = False
+            self.idle_since = inf
         return self._buf != b""
 
     async def _refuse(self, error: MalformedMessage) -> None:

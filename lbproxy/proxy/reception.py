@@ -2,9 +2,9 @@
 Letting clients in, as long as there is a place and a descriptor for them.
 
 When there is none, what is idle makes room: connections kept to servers, then clients that have nothing to ask, those
-first whose time is over soonest (ngx_connection.c:ngx_drain_connections).  Only when nothing is idle new clients wait
-in the kernel's queue, until somebody leaves.  Some descriptors are kept back for what the requests in hand are going
-to need, connections to servers and temporary files.
+that have been idle for longest (ngx_connection.c:ngx_drain_connections), but not those whose request may just be on its
+way.  Only when nothing is idle new clients wait in the kernel's queue, until somebody leaves.  Some descriptors are
+kept back for what the requests in hand are going to need, connections to servers and temporary files.
 
 The error log tells of a shortage once, however long it lasts and however many clients it concerns.
 """
@@ -35,7 +35,8 @@ _MOST_DISMISSED = 32  # idle clients that make room at once, and the share of th
 _SHARE_DISMISSED = 8
 _SHARE_KEPT_BACK = 8  # one in so many descriptors is for requests in hand
 _CALM = 5.0  # seconds without a shortage that make the next one a new one
-_deadline = attrgetter("stream.read_deadline")
+_GRACE = 0.5  # seconds that a client may be idle before it is closed to make room
+_idle_since = attrgetter("idle_since")
 
 
 class Reception:
@@ -142,10 +143,12 @@ class Reception:
         return self._upstreams.shrink() or self._dismiss()
 
     def _dismiss(self) -> bool:
-        """Close the idle clients whose time is over soonest, but for those whose next request has just come."""
-        idle = [client for client in self._clients if client.idle and not client.stream.closed]
+        """Close the clients that have been idle for longest; False when none has been for long enough."""
+        since = self._poller.now - _GRACE
+        idle = [client for client in self._clients if client.idle_since <= since and not client.stream.closed]
         count = max(1, min(_MOST_DISMISSED, len(idle) // _SHARE_DISMISSED))
-        dismissed = [client for client in heapq.nsmallest(count, idle, _deadline) if not client.stream.pending_input()]
+        longest = heapq.nsmallest(count, idle, _idle_since)
+        dismissed = [client for client in longest if not client.stream.pending_input()]
         for client in dismissed:
             client.stream.close()  # its fibre meets that, and leaves
         return bool(dismissed)

@@ -119,7 +119,10 @@ class TestDescriptors:
         """A request in hand is worth more than a client that has nothing to ask."""
         b = scene.backend()
         await scene.serve(PASS, b=b)
-        idle, client = await scene.client(), await scene.client()
+        idle = await scene.client()
+        await wait_all_tasks_blocked()
+        await trio.sleep(1)
+        client = await scene.client()
         await wait_all_tasks_blocked()
         with no_more_descriptors():
             await client.send(octets())
