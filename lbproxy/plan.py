@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -24,22 +24,24 @@ from lbproxy.config.reader import Environment
 from lbproxy.config.vocabulary import Grammar
 from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
 from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, LogCompiler
+from lbproxy.http.authrequest import AuthRequestSettings
 from lbproxy.http.charset import CharsetSettings, compile_charset
+from lbproxy.http.checks import CHECK_SETTINGS, CheckCompiler, Checks
 from lbproxy.http.errorpage import ErrorPageSettings, ErrorTarget, compile_error_pages
 from lbproxy.http.expires import ExpiresSettings, compile_expires
 from lbproxy.http.files.action import FileAction, compile_files
-from lbproxy.http.files.paths import Roots
+from lbproxy.http.files.paths import Root, Roots
 from lbproxy.http.files.settings import FileSettings
 from lbproxy.http.files.trial import Trial
 from lbproxy.http.filters import Filters, chain
 from lbproxy.http.gzip import GzipSettings, compile_gzip
 from lbproxy.http.headers import HeaderSettings, compile_headers, compile_trailers
-from lbproxy.http.rewrite import SCRIPTS, compile_script, declared
+from lbproxy.http.rewrite import SCRIPTS, RewriteSettings, captured, compile_script, declared, internal_only
 from lbproxy.http.router import Router
 from lbproxy.http.template import Template
 from lbproxy.http.variables import Constants, VariableTable
 from lbproxy.http.verdict import Step
-from lbproxy.protocols.forwarding import ForwardSettings, UpstreamProtocol
+from lbproxy.protocols.forwarding import ForwardSettings, UpstreamProtocol, is_own
 from lbproxy.protocols.http import HttpProtocol, ProxySettings
 from lbproxy.protocols.target import Pass
 from lbproxy.protocols.upstreams import UpstreamPlan, UpstreamTable, compile_upstream_plan
@@ -65,6 +67,8 @@ GRAMMAR = Grammar(
         HeaderSettings,
         GzipSettings,
         FileSettings,
+        RewriteSettings,
+        *CHECK_SETTINGS,
         *(settings for settings, _ in PROTOCOLS),
     ),
     scripts=SCRIPTS,
@@ -98,6 +102,7 @@ class Route:
     Args:
         limits: For heads; those of an address's default server count, as no other is known by then.
         script: Runs before the action and may answer by itself; None if there is nothing to run.
+        checks: What has to be in order before anything further is done; None if there is nothing to check.
         trial: Looks for files before the action; None if there are none to look for.
         action: None only in a configuration with mistakes.
         error_pages: By status.
@@ -109,6 +114,7 @@ class Route:
     client: ClientSettings
     limits: HeadLimits
     script: Step | None
+    checks: Checks | None
     trial: Trial | None
     action: Action | None
     access_logs: tuple[CompiledLog, ...]
@@ -182,10 +188,12 @@ class _Compiler:
             (server, location) for server in config.servers for location in _with_inner(server.root)
         ]
         self._roots = Roots(environment.prefix, environment.real_path)
+        self._file_mode = environment.file_mode
         self._table = VariableTable(
             constants, declared(config.directives), self._captured(), self._roots.getters()
         )
         self._logs: LogCompiler | None = None
+        self._checks: CheckCompiler | None = None
 
     def compile(self) -> tuple[Plan, list[ConfigError]]:
         """Return the plan as far as it could be made, and the mistakes."""
@@ -193,11 +201,14 @@ class _Compiler:
         self._upstreams = UpstreamTable(self._config, self._upstream_blocks())
         with self._catching():
             self._logs = LogCompiler(self._config.settings(AccessLogSettings).formats, self._table)
+        with self._catching():
+            self._checks = CheckCompiler(self._config, self._table, self._resolver)
         routes = {location: self._route(server, location) for server, location in self._locations}
         scripts = {server: self._script(server.root) for server in self._config.servers}
         logs = {log.log.path: log.log for route in routes.values() for log in route.access_logs}
+        more = self._checks.warnings if self._checks else []
         plan = Plan(
-            config=self._config,
+            config=replace(self._config, warnings=(*self._config.warnings, *more)) if more else self._config,
             router=Router(self._config, lambda location: isinstance(routes[location].action, ForwardAction)),
             routes=MappingProxyType(routes),
             server_scripts={server: script for server, script in scripts.items() if script is not None},
@@ -210,7 +221,13 @@ class _Compiler:
     def _catching(self) -> Iterator[None]:
         try:
             yield
+        except ConfigErrors as several:
+            self._keep(*several.errors)
         except ConfigError as error:
+            self._keep(error)
+
+    def _keep(self, *errors: ConfigError) -> None:
+        for error in errors:
             place = error.position
             self._errors.setdefault((place.source.name, place.line, place.column, error.message), error)
 
@@ -232,6 +249,8 @@ class _Compiler:
             yield from location.regex.groupindex if location.regex else ()
             for redirect in location.settings(ProxySettings).redirects:
                 yield from redirect.regex.groupindex if redirect.regex else ()
+            yield from (assignment.name for assignment in location.settings(AuthRequestSettings).sets)
+        yield from captured(self._config.directives)
 
     def _check_templates(self) -> None:
         """Look up the variables of everything configured, also of what no request will ever see (as nginx)."""
@@ -254,27 +273,32 @@ class _Compiler:
         return plans
 
     def _script(self, location: Location) -> Step | None:
-        script = location.script
-        for directive in script:  # each by itself first, so that all their mistakes are told
-            with self._catching():
-                compile_script((directive,), self._table)
-        return self._once(script, lambda: compile_script(script, self._table), None) if script else None
+        script, table = location.script, self._table
+        step = self._once(script, lambda: compile_script(script, table, self._file_mode), None) if script else None
+        return internal_only(step) if location.settings(RewriteSettings).internal else step
 
     def _route(self, server: VirtualServer, location: Location) -> Route:
         client, pages = location.settings(ClientSettings), location.settings(ErrorPageSettings)
         logs, compiler = location.settings(AccessLogSettings), self._logs
+        root = self._root(location)
         return Route(
             location=location,
             server=server,
             client=client,
             limits=self._once(client, lambda: _head_limits(client), HeadLimits()),
             script=None if location is server.root else self._script(location),
-            trial=self._trial(location),
-            action=self._action(location) or self._files(location),
+            checks=self._check(location),
+            trial=self._trial(location, root) if root is not None else None,
+            action=self._action(location) or (self._files(location, root) if root is not None else None),
             access_logs=self._once(logs, lambda: compiler.compile(logs) if compiler else (), ()),
             error_pages=self._once(pages, lambda: compile_error_pages(pages.pages, self._table), {}),
             filters=self._filters(location),
         )
+
+    def _check(self, location: Location) -> Checks | None:
+        with self._catching():
+            return self._checks.compile(location) if self._checks else None
+        return None
 
     def _filters(self, location: Location) -> Filters | None:
         headers, expires = location.settings(HeaderSettings), location.settings(ExpiresSettings)
@@ -287,24 +311,29 @@ class _Compiler:
         filters = Filters(chain((named, expiry, added)), pack, trailers)
         return None if filters == Filters() else filters
 
-    def _files(self, location: Location) -> FileAction | None:
+    def _root(self, location: Location) -> Root | None:
         with self._catching():
-            return compile_files(location, self._roots.add(location, self._table), self._table)
+            return self._roots.add(location, self._table)
         return None
 
-    def _trial(self, location: Location) -> Trial | None:
-        tried = location.settings(FileSettings).try_files
-        if tried is not None:
+    def _files(self, location: Location, root: Root) -> FileAction | None:
+        with self._catching():
+            return compile_files(location, root, self._table)
+        return None
+
+    def _trial(self, location: Location, root: Root) -> Trial | None:
+        settings = location.settings(FileSettings)
+        if settings.try_files is not None:
             with self._catching():
-                return Trial(tried, self._roots.add(location, self._table), self._table)
+                return Trial(settings.try_files, settings.symlinks, root, self._table)
         return None
 
     def _action(self, location: Location) -> ForwardAction | None:
         """Return what the ``*_pass`` of *location* means; two of them are a mistake."""
         action = None
-        for kind, protocol in PROTOCOLS:
-            settings = location.settings(kind)
-            destination = settings.destination
+        passes = [(kind, protocol, location.settings(kind).destination) for kind, protocol in PROTOCOLS]
+        own = [one for one in passes if is_own(location, one[0])]
+        for kind, protocol, destination in own or passes:  # what an `if` says hides what its location says
             if destination is None:
                 continue
             upstream = None
@@ -314,7 +343,7 @@ class _Compiler:
                     raise WrongContext(message, destination.position)
                 upstream = self._upstream(destination, protocol.default_port)
             with self._catching():
-                action = ForwardAction(protocol(location, self._table), upstream, _retry(settings))
+                action = ForwardAction(protocol(location, self._table), upstream, _retry(location.settings(kind)))
         return action
 
     def _upstream(self, destination: Pass, default_port: int | None) -> UpstreamPlan | None:
@@ -326,7 +355,7 @@ class _Compiler:
 def _with_inner(location: Location) -> Iterator[Location]:
     """Yield *location* and all inside it."""
     yield location
-    for inner in location.locations:
+    for inner in location.inner():
         yield from _with_inner(inner)
 
 

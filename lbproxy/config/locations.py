@@ -1,12 +1,18 @@
-"""``location`` blocks (src/http/ngx_http_core_module.c:ngx_http_core_location)."""
+"""
+``location`` blocks (src/http/ngx_http_core_module.c:ngx_http_core_location), and the ``if`` blocks in them.
+
+An ``if`` block is a location without a name (ngx_http_rewrite_module.c:ngx_http_rewrite_if): it starts from the
+settings of the one around it, and may replace it while a request is dealt with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from lbproxy.config.model import Location, MatchKind
+from lbproxy.config.model import Conditional, Location, MatchKind, Statement
 from lbproxy.config.parser import Argument, Directive
-from lbproxy.config.reader import BlockReader
+from lbproxy.config.reader import BlockReader, Contents
 from lbproxy.config.regex import compile_regex
 from lbproxy.config.settings import Context, TypeMap, inherited
 from lbproxy.errors import InvalidValue, WrongContext
@@ -47,25 +53,37 @@ def _compile(
         _check_nesting(kind, pattern, argument, parent)
     contents = reader.read(directive.block or (), Context.LOCATION, base)
     location = Location(
-        kind=kind,
-        pattern=pattern,
-        regex=regex,
-        script=tuple(contents.script),
-        position=directive.position,
-        merged=contents.merged,
+        kind=kind, pattern=pattern, regex=regex, position=directive.position, merged=contents.merged
     )
-    inner = contents.named("location")
-    if not inner:
-        return location
-    return Location(
-        kind=kind,
-        pattern=pattern,
-        regex=regex,
-        locations=compile_locations(reader, inner, contents.merged, location),
-        script=location.script,
-        position=location.position,
-        merged=location.merged,
+    return replace(
+        location,
+        locations=compile_locations(reader, contents.named("location"), contents.merged, location),
+        script=compile_statements(reader, contents, location),
     )
+
+
+def compile_statements(reader: BlockReader, contents: Contents, location: Location | None) -> tuple[Statement, ...]:
+    """
+    Return the script of a block, with what its ``if`` blocks say; their mistakes stay with *reader*.
+
+    Args:
+        location: What the block is; None for a server, where an ``if`` has nothing but a script.
+    """
+    return tuple(
+        directive if directive.block is None else _conditional(reader, directive, contents, location)
+        for directive in contents.script
+    )
+
+
+def _conditional(
+    reader: BlockReader, directive: Directive, outer: Contents, location: Location | None
+) -> Conditional:
+    context = Context.SERVER_IF if location is None else Context.IF
+    contents = reader.read(directive.block or (), context, inherited(outer.merged, into_if=True))
+    within = None
+    if location is not None:
+        within = replace(location, position=directive.position, merged=contents.merged, around=location)
+    return Conditional(directive, tuple(contents.script), within)
 
 
 def parse_head(directive: Directive) -> tuple[MatchKind, str]:

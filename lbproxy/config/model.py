@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -73,6 +73,7 @@ class Listener(NamedTuple):
         rcvbuf: Octets of SO_RCVBUF; 0: the system's choice.  *sndbuf*: the same of SO_SNDBUF.
         mode: Permissions of a unix socket's file; as nginx, anybody may connect unless the directory keeps them out.
         user: Who owns the file, *group*: which group; "" for those of the process that makes it.
+        proxy_protocol: Clients are introduced by the PROXY protocol.
     """
 
     address: Address
@@ -85,6 +86,7 @@ class Listener(NamedTuple):
     mode: int = 0o666
     user: str = ""
     group: str = ""
+    proxy_protocol: bool = False
 
 
 class MatchKind(enum.Enum):
@@ -98,6 +100,25 @@ class MatchKind(enum.Enum):
     NAMED = "@"
 
 
+class Conditional(NamedTuple):
+    """
+    An ``if`` block.
+
+    Args:
+        condition: The directive, whose arguments are the condition.
+        script: What runs if it holds.
+        location: What is then in force; None in a server, where no block of its own can be.
+    """
+
+    condition: Directive
+    script: tuple[Directive, ...]
+    location: Location | None
+
+
+Statement = Directive | Conditional
+"""What a script is made of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Location(Settings):
     """
@@ -108,15 +129,24 @@ class Location(Settings):
         regex: The compiled expression over the decoded path as octets; None unless a regex kind.
         locations: The nested ones, in the order of the text.
         script: The rewrite-phase directives (set, return, ...) that stand directly in it, in order.
+        around: The location that an ``if`` block stands in, without what is nested there; None for all others.
     """
 
     kind: MatchKind
     pattern: str
     regex: re.Pattern[bytes] | None = None
     locations: tuple[Location, ...] = ()
-    script: tuple[Directive, ...] = ()
+    script: tuple[Statement, ...] = ()
+    around: Location | None = None
     position: Position
     merged: TypeMap = field(repr=False)
+
+    def inner(self) -> Iterator[Location]:
+        """Yield the locations in it, those of its ``if`` blocks included."""
+        yield from self.locations
+        for statement in self.script:
+            if isinstance(statement, Conditional) and statement.location is not None:
+                yield statement.location
 
 
 class ServerName(NamedTuple):

@@ -7,7 +7,7 @@ structural blocks read as if nothing could go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +21,10 @@ from lbproxy.config.vocabulary import Entry, Role, Vocabulary
 from lbproxy.errors import ConfigError, ConfigErrors, Position, WrongContext
 
 
+def _itself(path: bytes) -> bytes | None:
+    return path
+
+
 class Environment(NamedTuple):
     """
     What a configuration is read against.
@@ -28,6 +32,9 @@ class Environment(NamedTuple):
     Args:
         include: Gives the sources that an ``include`` names.
         resolve: ``(host, port) -> addresses``; raises LookupError.
+        prefix: The directory that relative paths refer to, absolute.
+        file_mode: Returns ``st_mode`` of the file at a path, symbolic links followed; 0 if there is none.
+        real_path: Returns a path without symbolic links, None if there is no such file.
         default_port: Where a server without ``listen`` answers: nginx takes 80, or 8000 when it isn't root.
         hostname: What ``server_name $hostname`` means.
     """
@@ -36,6 +43,9 @@ class Environment(NamedTuple):
     resolve: Resolver
     default_port: int = 80
     hostname: str = ""
+    prefix: bytes = b"/"
+    real_path: Callable[[bytes], bytes | None] = _itself
+    file_mode: Callable[[bytes], int] = lambda _: 0
 
 
 @dataclass(slots=True)

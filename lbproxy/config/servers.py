@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lbproxy.config.listen import Listen, default_listen, is_hashable, parse_listen, parse_server_name
-from lbproxy.config.locations import compile_locations
+from lbproxy.config.locations import compile_locations, compile_statements
 from lbproxy.config.model import Address, Listener, Location, MatchKind, ServerName, VirtualServer
 from lbproxy.config.parser import Directive
 from lbproxy.config.reader import BlockReader, Environment
@@ -36,6 +36,7 @@ class _Socket:
     servers: list[Draft] = field(default_factory=list)
     default: Draft | None = None
     configured: Position | None = None  # the listen directive that set the options
+    proxy_protocol: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -62,7 +63,7 @@ def compile_server(
         kind=MatchKind.PREFIX,
         pattern="",
         locations=compile_locations(reader, contents.named("location"), contents.merged),
-        script=tuple(contents.script),
+        script=compile_statements(reader, contents, None),
         position=directive.position,
         merged=contents.merged,
     )
@@ -83,7 +84,9 @@ def finish_servers(
         if len(socket.servers) > 1:
             _check_names(reader, address, socket)
     listeners = tuple(
-        Listener(address=address, position=socket.position, **socket.options)
+        Listener(
+            address=address, position=socket.position, proxy_protocol=socket.proxy_protocol, **socket.options
+        )
         for address, socket in sockets.items()
     )
     return listeners, tuple(_server(draft, sockets) for draft in drafts)
@@ -95,6 +98,7 @@ def _join(sockets: dict[Address, _Socket], address: Address, draft: Draft, liste
     if draft in socket.servers:
         raise WrongContext(f"a duplicate listen {address}", listen.position)
     socket.servers.append(draft)
+    socket.proxy_protocol |= listen.proxy_protocol
     if listen.configures:
         if socket.configured is not None:
             hint = f"the first are in {socket.configured}"

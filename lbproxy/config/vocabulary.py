@@ -20,20 +20,29 @@ from lbproxy.config.values import did_you_mean
 from lbproxy.errors import ConfigError, ConfigSyntaxError, InvalidValue, UnknownDirective, WrongContext
 
 
+class Script(NamedTuple):
+    """A directive that runs per request: its fewest and most arguments, contexts, and whether it has a block."""
+
+    least: int
+    most: int | None
+    contexts: Context
+    block: bool = False
+
+
 class Grammar(NamedTuple):
     """
     Everything a configuration may say, besides its structure.
 
     Args:
         settings: The settings classes.
-        scripts: Directives kept in order in ``Location.script``: name -> fewest and most arguments, contexts.
+        scripts: Directives kept in order in ``Location.script``.
         balancers: Balancing directives of ``upstream``: name -> fewest and most arguments.
         ignored: Accepted without effect: name -> contexts.
         unsupported: Refused: name -> first arguments with which it has no effect and is accepted.
     """
 
     settings: tuple[type, ...]
-    scripts: Mapping[str, tuple[int, int | None, Context]] = MappingProxyType({})
+    scripts: Mapping[str, Script] = MappingProxyType({})
     balancers: Mapping[str, Arity] = MappingProxyType({})
     ignored: Mapping[str, Context] = tables.IGNORED
     unsupported: Mapping[str, tuple[str, ...]] = tables.UNSUPPORTED
@@ -93,8 +102,8 @@ def _entries(grammar: Grammar) -> Iterator[tuple[str, Entry]]:
                 role=Role.SETTING, contexts=contexts, arity=arity, block=row.block, kind=kind, row=row
             )
             yield name, entry
-    for name, (least, most, contexts) in grammar.scripts.items():
-        yield name, Entry(role=Role.SCRIPT, contexts=contexts, arity=(least, most))
+    for name, (least, most, contexts, block) in grammar.scripts.items():
+        yield name, Entry(role=Role.SCRIPT, contexts=contexts, arity=(least, most), block=block)
     for name, (least, most) in grammar.balancers.items():
         yield name, Entry(role=Role.BALANCER, contexts=Context.UPSTREAM, arity=(least, most))
     for name, contexts in grammar.ignored.items():

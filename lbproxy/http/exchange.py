@@ -94,7 +94,7 @@ class Admission:
 
     Attributes:
         requests, connections: $limit_req_status, $limit_conn_status; b"" where no limit was applied.
-        leave: Called when the request is over: it no longer counts.
+        leave: Called by `end`.
     """
 
     __slots__ = ("connections", "leave", "requests")
@@ -102,6 +102,11 @@ class Admission:
     def __init__(self) -> None:
         self.requests = self.connections = b""
         self.leave: list[Callable[[], None]] = []
+
+    def end(self) -> None:
+        """The request is over: it no longer counts."""
+        for leave in self.leave:
+            leave()
 
 
 class Exchange:
@@ -133,6 +138,8 @@ class Exchange:
         bytes_sent, body_bytes_sent: Octets put on the client's connection, with and without the head.
         request_length: Octets of the request line, fields and body that were read.
         internal: It was redirected inside, by an error page or otherwise.
+        valid_location: The path still begins with the location's prefix, for which a URI part in ``proxy_pass``
+            stands; a ``break`` after a change of the path makes that path final.
         main: The request that this one, which is made inside, is about (``auth_request``); None for a client's.
         admission: None until limits look at it.
         added: Field lines that its answer has, whoever makes it.
@@ -148,7 +155,7 @@ class Exchange:
                  "captures", "client", "completed", "content_length", "finished", "forced_status", "head",
                  "head_length", "host", "in_error_page", "internal", "keep_alive", "location", "logged_at", "main",
                  "method", "path", "pipelined", "raw_path", "redirects", "request_length", "response", "sent_fields",
-                 "sent_trailers", "server", "started", "status", "upstream_name", "values")
+                 "sent_trailers", "server", "started", "status", "upstream_name", "valid_location", "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
@@ -175,12 +182,31 @@ class Exchange:
         self.request_length = head.size
         self.keep_alive = head.keep_alive
         self.pipelined = self.completed = self.internal = self.in_error_page = False
+        self.valid_location = True
         self.main: Exchange | None = None
         self.admission: Admission | None = None
         self.added = b""
         self.redirects = 0
         self.finished = 0.0
         self.logged_at = 0.0
+
+    def inside(self, path: bytes) -> Exchange:
+        """
+        Return a request for *path* that is made inside, about this one (ngx_http_subrequest).
+
+        It has the same fields but no body; variables and what limits have said are common to both.
+        """
+        if self.values is None:
+            self.values = {}
+        if self.admission is None:
+            self.admission = Admission()
+        inner = Exchange(self.client, self.head, self.server, self.started)
+        inner.main, inner.values, inner.admission = self, self.values, self.admission
+        inner.method, inner.path, inner.raw_path, inner.args = b"GET", path, None, None
+        inner.host, inner.logged_at = self.host, self.logged_at
+        inner.content_length, inner.request_length = None, self.request_length
+        inner.internal = True
+        return inner
 
     def capture(self, match: re.Match[bytes]) -> None:
         """Take $1 to $9 and the named groups of *match*: what every regular expression that matches sets."""

@@ -1,60 +1,146 @@
 """
-The rewrite phase: ``set`` and ``return``, compiled to one function per block.
+The rewrite phase: scripts of ``set``, ``if``, ``rewrite``, ``break`` and ``return``, compiled to one function per block.
 
 A script runs from top to bottom for every request that enters its block, a server's before a location is
-chosen (src/http/modules/ngx_http_rewrite_module.c).
+chosen (src/http/modules/ngx_http_rewrite_module.c).  An ``if`` that holds puts its own block in force on the way, so
+that of several the last one stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from lbproxy.config.core import TypeSettings
+from lbproxy.config.model import Conditional, Statement
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
-from lbproxy.config.settings import Context
-from lbproxy.errors import InvalidValue, Position, Source
+from lbproxy.config.regex import group_names
+from lbproxy.config.settings import Context, setting_args
+from lbproxy.config.vocabulary import Script
+from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue, Position, Source
+from lbproxy.http.conditions import REGEX_OPERATORS, FileMode, compile_condition
 from lbproxy.http.exchange import Exchange
+from lbproxy.http.flow import CHANGED, STOP, Action, Flow, Value, bind
+from lbproxy.http.substitution import compile_rewrite
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VARIABLES, VariableTable
-from lbproxy.http.verdict import Answer, Said, Step
+from lbproxy.http.verdict import RELOCATE, Answer, Said, Step
 from lbproxy.wire.status import REDIRECTS
 
-SCRIPTS: Mapping[str, tuple[int, int | None, Context]] = {
-    "set": (2, 2, Context.SERVER | Context.LOCATION),
-    "return": (1, 2, Context.SERVER | Context.LOCATION),
+_CONTEXTS = Context.SERVER | Context.SERVER_IF | Context.LOCATION | Context.IF
+
+SCRIPTS: Mapping[str, Script] = {
+    "set": Script(2, 2, _CONTEXTS),
+    "return": Script(1, 2, _CONTEXTS),
+    "rewrite": Script(2, 3, _CONTEXTS),
+    "break": Script(0, 0, _CONTEXTS),
+    "if": Script(1, None, Context.SERVER | Context.LOCATION, block=True),
 }
-"""The directives of this phase: fewest and most arguments, contexts."""
+"""The directives of this phase."""
 
 _NOTHING = Template((), Position(Source(""), 0, 0))
 
 
-
-def compile_script(directives: Iterable[Directive], table: VariableTable) -> Step | None:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RewriteSettings:
     """
-    Return the function that runs *directives* on an exchange; it returns what the first to say something says.
+    Who may enter a location.
 
     Args:
-        directives: Of `SCRIPTS`, in order.
-        table: The variables that they may use.
+        internal: Only requests that were redirected inside; to all others it does not exist.
+    """
+
+    internal: bool = setting_args(
+        "internal", lambda _: True, False, arity=(0, 0), contexts=Context.LOCATION
+    )
+
+
+def compile_script(script: Sequence[Statement], table: VariableTable, file_mode: FileMode) -> Step | None:
+    """
+    Return the function that runs *script* on an exchange; it returns the answer if a statement gives one.
+
+    Args:
+        table: The variables that it may use.
+        file_mode: What ``if (-f ...)`` asks.
 
     Returns:
         None when there is nothing to run.
 
     Raises:
-        InvalidValue: A bad status or name, or an unknown variable.
+        ConfigErrors: Every mistake in it: bad words, unknown variables.
     """
-    steps = [_COMPILERS[directive.name](directive, table) for directive in directives]
-    if len(steps) <= 1:
-        return steps[0] if steps else None
-
-    def run(ex: Exchange) -> Said:
-        for step in steps:
-            said = step(ex)
-            if said is not None:
-                return said
+    mistakes: list[ConfigError] = []
+    run = _sequence(script, table, file_mode, mistakes)
+    if mistakes:
+        raise ConfigErrors(mistakes)
+    if run is None:
         return None
 
+    def step(ex: Exchange) -> Said:
+        said = run(ex, False)
+        if isinstance(said, Flow):
+            return RELOCATE if said is CHANGED else None
+        return said
+
+    return step
+
+
+def internal_only(step: Step | None) -> Step:
+    """Return *step* for a location that is ``internal``."""
+
+    def enter(ex: Exchange) -> Said:
+        if not ex.internal:
+            return Answer(404)
+        return step(ex) if step is not None else None
+
+    return enter
+
+
+def _sequence(
+    script: Sequence[Statement], table: VariableTable, file_mode: FileMode, mistakes: list[ConfigError]
+) -> Action | None:
+    """Return what runs *script*, whose mistakes go to *mistakes*; None if there is nothing to run."""
+    actions: list[Action] = []
+    for statement in script:
+        try:
+            if isinstance(statement, Conditional):
+                actions.append(_compile_if(statement, table, file_mode, mistakes))
+            else:
+                actions.append(_COMPILERS[statement.name](statement, table))
+        except ConfigError as mistake:
+            mistakes.append(mistake)
+    if len(actions) <= 1:
+        return actions[0] if actions else None
+
+    def run(ex: Exchange, changed: bool) -> Said | Flow:
+        said: Said | Flow = None
+        for action in actions:
+            now = action(ex, changed)
+            if now is CHANGED:
+                said, changed = now, True
+            elif now is not None:
+                return now
+        return said
+
     return run
+
+
+def _compile_if(
+    block: Conditional, table: VariableTable, file_mode: FileMode, mistakes: list[ConfigError]
+) -> Action:
+    run = _sequence(block.script, table, file_mode, mistakes)
+    holds = compile_condition(block.condition, table, file_mode)
+    location = block.location
+
+    def enter(ex: Exchange, changed: bool) -> Said | Flow:
+        if not holds(ex, changed):
+            return None
+        if location is not None:
+            ex.location = location
+        return run(ex, changed) if run is not None else None
+
+    return enter
 
 
 def declared(directives: Iterable[Directive]) -> Iterator[str]:
@@ -68,35 +154,58 @@ def declared(directives: Iterable[Directive]) -> Iterator[str]:
             yield from declared(directive.block)
 
 
-def _compile_set(directive: Directive, table: VariableTable) -> Step:
+def captured(directives: Iterable[Directive]) -> Iterator[str]:
+    """Yield the names of groups in the regular expressions of ``if`` and ``rewrite``, blocks included."""
+    for directive in directives:
+        if directive.name == "rewrite" and directive.args:
+            yield from group_names(directive.args[0].text)
+        elif directive.name == "if" and any(text in REGEX_OPERATORS for text in directive.texts):
+            yield from group_names(directive.texts[-1])
+        if directive.block is not None:
+            yield from captured(directive.block)
+
+
+def _compile_set(directive: Directive, table: VariableTable) -> Action:
     """Compile ``set $name value`` (ngx_http_rewrite_set)."""
     target, text = directive.args
     name = target.text.removeprefix("$").lower()
     if not target.text.startswith("$") or not name:
         raise InvalidValue(f'invalid variable name "{target.text}"', target.position, f"write ${target.text}")
-    value = Template.parse(text).bind(table)
+    value = bind(Template.parse(text), table)
     if name == "args":
         return _set_args(value)
     if name in VARIABLES:
         raise InvalidValue(f'the duplicate "{name}" variable', target.position, "nothing may change this one")
 
-    def assign(ex: Exchange) -> None:
+    def assign(ex: Exchange, changed: bool) -> None:
+        assigned = value(ex, changed)  # which may itself give variables their values
         if ex.values is None:
             ex.values = {}
-        ex.values[name] = value(ex)
+        ex.values[name] = assigned
 
     return assign
 
 
-def _set_args(value: Callable[[Exchange], bytes]) -> Step:
-    def assign(ex: Exchange) -> None:
-        ex.args = value(ex)
+def _set_args(value: Value) -> Action:
+    def assign(ex: Exchange, changed: bool) -> None:
+        ex.args = value(ex, changed)
         ex.raw_path = None  # the URI as received is no longer the one meant (ngx_http_variable_set_args)
 
     return assign
 
 
-def _compile_return(directive: Directive, table: VariableTable) -> Step:
+def _compile_break(_: Directive, __: VariableTable) -> Action:
+    """Compile ``break``: a path that was changed before is then the final one (ngx_http_script_break_code)."""
+
+    def stop(ex: Exchange, changed: bool) -> Flow:
+        if changed:
+            ex.valid_location = False
+        return STOP
+
+    return stop
+
+
+def _compile_return(directive: Directive, table: VariableTable) -> Action:
     """Compile ``return code [text]``, ``return code URL`` or ``return URL`` (ngx_http_rewrite_return)."""
     first, *rest = directive.args
     if first.text.isascii() and first.text.isdigit() and int(first.text) <= 999:
@@ -107,10 +216,10 @@ def _compile_return(directive: Directive, table: VariableTable) -> Step:
         raise InvalidValue(f'invalid return code "{first.text}"', first.position)
     template = Template.parse(rest[0]) if rest else _NOTHING
     if template.constant == b"" and status >= 400:
-        return lambda _: Answer(status)
+        return lambda _, __: Answer(status)
     text = template.bind(table)
 
-    def answer(ex: Exchange) -> Answer:
+    def answer(ex: Exchange, _: bool) -> Answer:
         ex.status = ex.forced_status or status  # what $status is in the text (ngx_http_send_response)
         if status in REDIRECTS:
             return Answer(status, location=text(ex))
@@ -123,7 +232,9 @@ def _media_type(ex: Exchange) -> bytes:
     return ex.location.settings(TypeSettings).media_type(ex.path)
 
 
-_COMPILERS: Mapping[str, Callable[[Directive, VariableTable], Step]] = {
+_COMPILERS: Mapping[str, Callable[[Directive, VariableTable], Action]] = {
     "set": _compile_set,
     "return": _compile_return,
+    "rewrite": compile_rewrite,
+    "break": _compile_break,
 }

@@ -76,9 +76,14 @@ class Template(NamedTuple):
         """Return a text that parses to this template."""
         return "".join(_spell(part) for part in self.parts)
 
-    def bind(self, table: VariableTable) -> Callable[[Exchange], bytes]:
+    def bind(
+        self, table: VariableTable, capture: Callable[[int], Getter] | None = None
+    ) -> Callable[[Exchange], bytes]:
         """
         Return the function that fills in the values; what is not found becomes nothing.
+
+        Args:
+            capture: Makes the getter of a capture from its index; `captured` unless given.
 
         Raises:
             InvalidValue: The table has no such variable.
@@ -86,7 +91,7 @@ class Template(NamedTuple):
         value = self.constant
         if value is not None:
             return lambda _: value
-        getters = tuple(self.getters(table))
+        getters = tuple(self.getters(table, capture or captured))
         if len(self.parts) == 1:
             get = getters[0]
             return lambda ex: get(ex) or b""
@@ -97,13 +102,16 @@ class Template(NamedTuple):
         """Return what `bind` does, but for a single variable its own getter, which may find nothing."""
         return self.getters(table)[0] if len(self.parts) == 1 and self.constant is None else self.bind(table)
 
-    def getters(self, table: VariableTable) -> list[Getter]:
-        """Return the getters of its variables and captures in order; raises as `bind`."""
-        return [self._getter(part, table) for part in self.parts if not isinstance(part, bytes)]
+    def getters(self, table: VariableTable, capture: Callable[[int], Getter] | None = None) -> list[Getter]:
+        """Return the getters of its variables and captures in order; arguments and exceptions as in `bind`."""
+        make = capture or captured
+        return [
+            make(part - 1) if isinstance(part, int) else self._getter(part, table)
+            for part in self.parts
+            if not isinstance(part, bytes)
+        ]
 
-    def _getter(self, part: str | int, table: VariableTable) -> Getter:
-        if isinstance(part, int):
-            return _capture(part - 1)
+    def _getter(self, part: str, table: VariableTable) -> Getter:
         try:
             return table.lookup(part)
         except KeyError:
@@ -122,7 +130,9 @@ def _spell(part: Part) -> str:
     return f"${part}" if isinstance(part, int) else f"${{{part}}}"
 
 
-def _capture(index: int) -> Getter:
+def captured(index: int) -> Getter:
+    """Return what finds the capture of *index* (from 0) in the last expression that matched."""
+
     def get(ex: Exchange) -> bytes | None:
         return ex.captures[index] if index < len(ex.captures) else None
 

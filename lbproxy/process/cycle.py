@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lbproxy import __version__
+from lbproxy.balance.shared import peers_key
 from lbproxy.config.core import MainSettings
 from lbproxy.config.reader import Environment
 from lbproxy.errors import InvalidValue
@@ -68,15 +69,29 @@ def read_plan(options: Options) -> Plan:
         resolve=resolve,
         default_port=80 if os.geteuid() == 0 else 8000,
         hostname=os.uname().nodename,
+        prefix=os.fsencode(options.prefix),
+        real_path=_real_path,
+        file_mode=_file_mode,
     )
-    return load(options.source(), environment, _constants(options))
+    return load(options.source(), environment, _constants())
 
 
-def _constants(options: Options) -> Constants:
-    root = os.fsencode(options.prefix / "html")  # nginx's default of the `root` directive
+def _real_path(path: bytes) -> bytes | None:
+    try:
+        return os.path.realpath(path, strict=True)
+    except (OSError, ValueError):
+        return None
+
+
+def _file_mode(path: bytes) -> int:
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - octets, which no Path can hold
+    except (OSError, ValueError):  # the latter for a NUL
+        return 0
+
+
+def _constants() -> Constants:
     return {
-        "document_root": root,
-        "realpath_root": root,
         "hostname": os.uname().nodename.lower().encode(),
         "nginx_version": __version__.encode(),
         "pid": lambda: b"%d" % os.getpid(),
@@ -166,8 +181,11 @@ class LoadedCycle:
         main = plan.config.settings(MainSettings)
         self.listeners = plan.config.listeners
         self.workers = main.worker_processes or len(os.sched_getaffinity(0))
-        self.pid_path = options.prefix / (main.pid or DEFAULT_PID)
+        self.peers = tuple(peers_key(upstream.conf) for upstream in plan.upstreams.plans.values())
+        self.pid_path = _pid_path(main.pid, options.prefix)
         self.warnings = warnings(plan)
+        if self.pid_path is None:
+            self.warnings.append(f'no pid file, "{options.prefix}" is read-only: -s will not find this process')
         self._identity = workers_identity(plan)
         self._places = log_places(plan, options)
         _make_directories(self._places.files())
@@ -210,6 +228,13 @@ class LoadedCycle:
     def _hand_over_logs(self) -> None:
         if self._identity is not None:
             hand_over(self._places.files(), self._identity)
+
+
+def _pid_path(configured: str, prefix: Path) -> Path | None:
+    """Return where the pid file belongs; None in a container whose file system is read-only, unless one was named."""
+    if not configured and os.statvfs(prefix).f_flag & os.ST_RDONLY:
+        return None
+    return prefix / (configured or DEFAULT_PID)
 
 
 def _make_directories(paths: Iterable[str]) -> None:

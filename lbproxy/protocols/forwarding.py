@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_args, setting_list
@@ -20,6 +20,9 @@ from lbproxy.protocols.target import Pass, Target
 from lbproxy.wire import fields, grammar
 from lbproxy.wire.body import Framing
 from lbproxy.wire.heads import ResponseHead
+
+if TYPE_CHECKING:
+    from lbproxy.config.model import Location
 
 CONDITIONS = (
     "error", "timeout", "invalid_header", "non_idempotent", "updating", "http_500", "http_502", "http_503",
@@ -125,6 +128,12 @@ class ForwardSettings:
     ignore_client_abort: bool = setting("*_ignore_client_abort", flag, False)
     intercept_errors: bool = setting("*_intercept_errors", flag, False)
     socket_keepalive: bool = setting("*_socket_keepalive", flag, False)
+
+
+def is_own(location: Location, kind: type[ForwardSettings]) -> bool:
+    """Return whether *location* itself says where its requests go, and has it not, as an ``if``, from around it."""
+    destination, around = location.settings(kind).destination, location.around
+    return destination is not None and (around is None or destination is not around.settings(kind).destination)
 
 
 class UpstreamProtocol(Protocol):

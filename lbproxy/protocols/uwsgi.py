@@ -68,7 +68,7 @@ class UwsgiSettings(ForwardSettings):
     prefix: ClassVar[str] = "uwsgi"
 
     destination: Pass | None = setting(
-        "uwsgi_pass", uwsgi_pass, None, contexts=Context.LOCATION, inherit=False
+        "uwsgi_pass", uwsgi_pass, None, contexts=Context.LOCATION | Context.IF, inherit=False, into_if=True
     )
     params: tuple[Param, ...] = setting_list("uwsgi_param", _param, (), arity=(2, 3))
     modifier1: int = setting("uwsgi_modifier1", number_between(0, 255), 0)

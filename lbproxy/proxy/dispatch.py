@@ -97,7 +97,7 @@ class Dispatcher:
             ex.attempts = []
         if to.as_get and ex.method != b"HEAD":
             ex.method = b"GET"
-        if place.startswith(b"@"):
+        if place.startswith(b"@") and not to.literal:
             try:
                 location = self._router.named(ex.server, text_of(place))
             except KeyError:
@@ -105,8 +105,11 @@ class Dispatcher:
                 return 500
             verdict = self._enter_location(conn, ex, location)
             return self._relocate(conn, ex) if isinstance(verdict, Relocate) else verdict
-        ex.path, mark, args = place.partition(b"?")
-        ex.args = args if mark else None
+        if to.literal:
+            ex.path = place
+        else:
+            ex.path, mark, args = place.partition(b"?")
+            ex.args = args if mark else None
         ex.raw_path = None
         return self._enter_server(conn, ex)
 
@@ -155,6 +158,9 @@ class Dispatcher:
             body.limit, body.timeout = limit, route.client.body_timeout
         if route.script is not None:
             said = route.script(ex)
+            if ex.location is not location:  # an `if` has put its own block in force
+                location = ex.location
+                conn.route = self._routes[location]
             if said is not None:
                 return said
         return self._handlers.get(location, 404)

@@ -15,11 +15,14 @@ from lbproxy.errors import MalformedMessage
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*+)(.*+)", re.DOTALL)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00|\x00")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_REDIRECT_PIECE = re.compile(rb"%(?:(?P<code>[0-9A-Fa-f]{2})|[0-9A-Fa-f].?)|%?(?P<kept>(?<=%).?|\?)", re.DOTALL)
 _SLASHES = re.compile(rb"//++")
 _DOT_SEGMENT = re.compile(rb"/\.\.?(?:/|\Z)")
 
 # src/core/ngx_string.c, table `uri` of ngx_escape_uri
 _ESCAPED_IN_PATH = re.compile(rb"[\x00-\x20\"#%<>?\\^`{|}\x7f-\xff]")
+# table `args` there
+_ESCAPED_IN_ARGS = re.compile(rb"[\x00-\x20\"#%&+;<>?\\^`{|}\x7f-\xff]")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 # The common host first; then RFC 3986 3.2.2: reg-name, or an IP literal in brackets.
@@ -90,6 +93,34 @@ def normalise(path: bytes, merge_slashes: bool = True) -> bytes:
 def escape(path: bytes) -> bytes:
     """Return the decoded *path* as it may stand in a request line (nginx: NGX_ESCAPE_URI)."""
     return _ESCAPED_IN_PATH.sub(_percent, path)
+
+
+def escape_args(value: bytes) -> bytes:
+    """Return *value* as it may stand in an argument of a query (nginx: NGX_ESCAPE_ARGS)."""
+    return _ESCAPED_IN_ARGS.sub(_percent, value)
+
+
+def unescape_redirect(url: bytes) -> bytes:
+    """
+    Return *url* with those escapes decoded that no redirect needs (ngx_unescape_uri, NGX_UNESCAPE_REDIRECT).
+
+    Up to the first "?", be it an escaped one: from "&" to "~"; broken escapes vanish as far as they go.
+    """
+    if b"%" not in url:
+        return url
+    decoded = bytearray()
+    end = 0
+    for match in _REDIRECT_PIECE.finditer(url):
+        decoded += url[end : match.start()]
+        end = match.end()
+        piece = match["kept"] or b""
+        if match["code"]:
+            octet = int(match["code"], 16)
+            piece = bytes((octet,)) if 0x25 < octet < 0x7F else match[0]
+        decoded += piece
+        if piece == b"?" and match[0] != b"%?":
+            break
+    return bytes(decoded) + url[end:]
 
 
 def escape_controls(url: bytes) -> bytes:

@@ -34,6 +34,7 @@ from tests.support.configs import argument
         (r"a\Z", b"a\n", ()),
         (r"^/\/é$", "//é".encode(), ()),
         (r"^(?>a+)b++$", b"aab", ()),
+        (r"a(?#[)b", b"ab", ()),
     ],
 )
 def test_patterns_match_as_in_nginx(pattern: str, subject: bytes, groups: tuple[bytes, ...]) -> None:
@@ -52,7 +53,11 @@ def test_case_is_minded_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "reason"), [("(", "missing )"), ("*a", "nothing to repeat"), (r"a\K", "bad escape")]
+    ("pattern", "reason"),
+    [
+        ("(", "missing )"), ("*a", "nothing to repeat"), (r"a\K", r"lbproxy does not know \K"),
+        ("( [[a( [", "missing terminating ]"), ("[[:alpha:]", "missing terminating ]"),
+    ],
 )
 def test_what_python_cannot_read_is_refused(pattern: str, reason: str) -> None:
     """With the pattern as written, and the reason."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lbproxy.errors import InvalidValue
+from lbproxy.errors import ConfigErrors
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.rewrite import compile_script, declared
 from lbproxy.http.variables import VariableTable
@@ -14,8 +14,12 @@ from tests.support.exchanges import directive, exchange
 TABLE = VariableTable({"hostname": b"box"}, defined=["a", "b"])
 
 
+def no_files(_: bytes) -> int:
+    return 0
+
+
 def script(*lines: tuple[str, ...]) -> Step:
-    compiled = compile_script([directive(*line) for line in lines], TABLE)
+    compiled = compile_script([directive(*line) for line in lines], TABLE, no_files)
     assert compiled is not None
     return compiled
 
@@ -26,7 +30,7 @@ def answer(*args: str, ex: Exchange | None = None) -> Said:
 
 def test_nothing_to_run_is_none() -> None:
     """The hot path skips an empty script."""
-    assert compile_script([], TABLE) is None
+    assert compile_script([], TABLE, no_files) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_the_type_of_a_text_follows_from_the_path() -> None:
 @pytest.mark.parametrize("args", [("x",), ("1000",), ("/path",), ("-1",), ("ftp://x", "y"), ("²",)])
 def test_returns_that_are_refused(args: tuple[str, ...]) -> None:
     """In nginx's words."""
-    with pytest.raises(InvalidValue, match=f'invalid return code "{args[0]}"'):
+    with pytest.raises(ConfigErrors, match=f'invalid return code "{args[0]}"'):
         answer(*args)
 
 
@@ -96,7 +100,7 @@ def test_set_args_changes_the_uri() -> None:
 )
 def test_sets_that_are_refused(name: str, message: str) -> None:
     """A name needs its "$", and the core variables can't be changed."""
-    with pytest.raises(InvalidValue, match=message):
+    with pytest.raises(ConfigErrors, match=message):
         script(("set", name, "x"))
 
 

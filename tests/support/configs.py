@@ -14,7 +14,7 @@ from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.reader import Environment
 from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import duration, text
-from lbproxy.config.vocabulary import Grammar
+from lbproxy.config.vocabulary import Grammar, Script
 from lbproxy.errors import ConfigErrors, Position, Source
 
 HOSTS = {"localhost": ("127.0.0.1",), "two.test": ("10.0.0.1", "10.0.0.2"), "six.test": ("::1",)}
@@ -47,18 +47,24 @@ NO_FILES = files({})
 class PassSettings:
     """Settings as a protocol has them: one that isn't inherited, one that is, and a repeatable one."""
 
-    target: str | None = setting("proxy_pass", text, None, contexts=Context.LOCATION, inherit=False)
+    target: str | None = setting(
+        "proxy_pass", text, None, contexts=Context.LOCATION | Context.IF, inherit=False, into_if=True
+    )
     read_timeout: float = setting("proxy_read_timeout", duration, 60.0)
     fields: tuple[tuple[str, ...], ...] = setting_list(
         "proxy_set_header", lambda directive: directive.texts, (), arity=(2, 2)
     )
 
 
-SCRIPTED = Context.SERVER | Context.LOCATION
+SCRIPTED = Context.SERVER | Context.SERVER_IF | Context.LOCATION | Context.IF
 
 GRAMMAR = Grammar(
     settings=(*CORE_SETTINGS, PassSettings),
-    scripts={"return": (1, 2, SCRIPTED), "set": (2, 2, SCRIPTED)},
+    scripts={
+        "return": Script(1, 2, SCRIPTED),
+        "set": Script(2, 2, SCRIPTED),
+        "if": Script(1, None, Context.SERVER | Context.LOCATION, block=True),
+    },
     balancers={"ip_hash": (0, 0), "least_conn": (0, 0), "hash": (1, 2)},
 )
 
