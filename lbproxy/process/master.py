@@ -15,9 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from signal import SIGCHLD, SIGUSR1, Signals
 
+from lbproxy.balance.rows import Row
 from lbproxy.config.model import Address
 from lbproxy.errors import describe
 from lbproxy.process import commands, events, notify
+from lbproxy.process.board import Board
 from lbproxy.process.children import Children, Ended, Line, Order, Word, be_called
 from lbproxy.process.detach import has_terminal
 from lbproxy.process.events import Event, Request
@@ -60,6 +62,7 @@ class Master:
         self._load, self._started = load, started
         self._predecessor = inheritance.predecessor
         self._successor = Successor()
+        self._board = Board()
         self._sockets = ListenSockets()
         self._sockets.adopt(inheritance.sockets, own_files=self._predecessor > 0)
         self._supervisor = Supervisor()
@@ -100,6 +103,7 @@ class Master:
         silence = notify.allowed_silence(os.environ)
         if silence is not None:
             self._watchdog = Watchdog(silence, time.monotonic())
+        self._reap()  # whom process 1 has inherited by now
         self._happened(events.Loaded(self._generation, self._cycle.workers))
         while self._exit_code is None:
             for key, _ in self._selector.select(self._timeout()):
@@ -147,8 +151,11 @@ class Master:
                 self._log("notice", f"signal {number} ({Signals(number).name}) received, {_ANSWERS[request]}")
                 self._happened(request)
         if SIGCHLD in numbers:
-            for ended in self._children.reap():
-                self._ended(ended)
+            self._reap()
+
+    def _reap(self) -> None:
+        for ended in self._children.reap():
+            self._ended(ended)
 
     def _is_meant(self, request: Request) -> bool:
         """Return whether a signal is to be obeyed (src/os/unix/ngx_process.c:ngx_signal_handler)."""
@@ -165,6 +172,7 @@ class Master:
         """Say how a child ended, in nginx's words (src/os/unix/ngx_process.c:ngx_process_get_status)."""
         event: Event
         if ended.number is not None:
+            self._board.release(ended.number)
             who, event = f"worker process {ended.pid}", events.Exited(ended.number)
         elif self._successor.ended(ended.pid):
             who, event = f"new binary process {ended.pid}", events.SuccessorGone()
@@ -225,16 +233,17 @@ class Master:
                 self._log("warn", f"worker {slot} ends again and again soon after its start, next try in {seconds:g} s")
 
     def _spawn(self, number: int, slot: int, generation: int) -> None:
-        cycle = self._cycles[generation]
+        cycle, row = self._cycles[generation], self._board.claim(number, generation)
         try:
-            pid = self._children.start(number, lambda line: self._work(cycle, slot, line))
+            pid = self._children.start(number, lambda line: self._work(cycle, slot, row, line))
         except OSError as error:
+            self._board.release(number)
             self._log("alert", f"fork() failed {describe(error)}")
             self._happened(events.Exited(number))
         else:
             self._log("notice", f"start worker process {pid}")
 
-    def _work(self, cycle: Cycle, slot: int, line: Line) -> int:
+    def _work(self, cycle: Cycle, slot: int, row: Row | None, line: Line) -> int:
         """Be a worker: let go of all that is the master's alone."""
         assert self._inbox is not None
         self._inbox.disown()
@@ -243,19 +252,21 @@ class Master:
                 pid_file.release()
         sockets = self._sockets.for_worker(cycle.listeners, slot, cycle.workers)
         self._sockets.release(sock for several in sockets.values() for sock in several)
-        return cycle.work(Seat(sockets, line))
+        return cycle.work(Seat(sockets, line, row))
 
     def _prepare(self) -> Cycle:
         """Load a configuration and open what it needs; it becomes the newest generation."""
         cycle = self._load()
         pid_file = None
         try:
-            if self._pid_file is None or self._pid_file.path != cycle.pid_path:
+            if cycle.pid_path and (self._pid_file is None or self._pid_file.path != cycle.pid_path):
                 pid_file = PidFile(cycle.pid_path)
+            self._board.admit(self._generation + 1, cycle.peers, cycle.workers)
             opening = self._sockets.open(cycle.listeners, cycle.workers)
         except BaseException:
             if pid_file is not None:
                 pid_file.remove()
+            self._board.keep(self._cycles)
             cycle.close_logs()
             raise
         self._generation += 1
@@ -280,6 +291,7 @@ class Master:
         candidate = self._candidates.pop(generation)
         old, self._cycle = self._cycle, candidate.cycle
         self._cycles = {generation: candidate.cycle}
+        self._board.keep(self._cycles)
         closed = self._sockets.keep(self._cycle.listeners, shared=self._is_accompanied())
         if candidate.pid_file is not None:
             self._publish(candidate.pid_file)
@@ -303,6 +315,7 @@ class Master:
     def _abandon(self, generation: int) -> None:
         candidate = self._candidates.pop(generation)
         del self._cycles[generation]
+        self._board.keep(self._cycles)
         self._sockets.abandon(candidate.opening)
         if candidate.pid_file is not None:
             candidate.pid_file.remove()

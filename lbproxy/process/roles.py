@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lbproxy.balance.rows import Row
+from lbproxy.balance.shared import PeersKey
 from lbproxy.config.model import Address, Listener
 from lbproxy.process.children import Line
 
@@ -20,10 +22,12 @@ class Seat:
     Args:
         sockets: What it listens on; several of one address where the workers have become fewer.
         line: To the master.
+        row: What it shares with the other workers; None: there was no place for it.
     """
 
     sockets: Mapping[Address, Sequence[socket.socket]]
     line: Line
+    row: Row | None = None
 
 
 class Cycle(Protocol):
@@ -38,8 +42,12 @@ class Cycle(Protocol):
         """How many processes serve it, at least 1."""
 
     @property
-    def pid_path(self) -> Path:
-        """Where the pid file belongs, absolute."""
+    def peers(self) -> Sequence[PeersKey]:
+        """The upstreams whose servers its workers know in common."""
+
+    @property
+    def pid_path(self) -> Path | None:
+        """Where the pid file belongs, absolute; None: there is no place for one."""
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -19,6 +19,7 @@ import trio
 from lbproxy.config.core import MainSettings
 from lbproxy.plan import Plan
 from lbproxy.process.children import Order, be_called
+from lbproxy.process.clock import MonotonicClock
 from lbproxy.process.privileges import Identity, become, limit_descriptors
 from lbproxy.process.roles import Seat
 from lbproxy.process.signals import let_through
@@ -41,7 +42,7 @@ def serve(plan: Plan, logs: Logs, who: Identity | None, seat: Seat) -> int:
     be_called("lbproxy-worker")
     try:
         _restrict(plan.config.settings(MainSettings), who, logs)
-        server = Server(plan, seat.sockets, logs)
+        server = Server(plan, seat.sockets, logs, seat.row)
     except Exception as error:  # noqa: BLE001 - the master says why it gives up, whatever it was
         seat.line.tell_failed(str(error) if isinstance(error, OSError) else traceback.format_exc())
         return 1
@@ -50,7 +51,7 @@ def serve(plan: Plan, logs: Logs, who: Identity | None, seat: Seat) -> int:
     gc.collect()
     gc.freeze()  # the plan lives as long as the process: no collection need look at it again
     try:
-        trio.run(_live, server, logs, seat)
+        trio.run(_live, server, logs, seat, clock=MonotonicClock())
     except Exception:  # noqa: BLE001 - the last word of a process that is about to end
         logs.error.log("alert", f"worker process failed: {traceback.format_exc()}")
         return 1

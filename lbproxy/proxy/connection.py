@@ -127,25 +127,35 @@ class Connection:
 
     async def _read_head(self) -> RequestHead | None:
         """Return the next head, or None when the client has no further request."""
-        settings, limits = self._first.client, self._first.limits
         if not self._buf and not await self._await_request():
             return None
-        head = parse_request(self._buf, limits)
+        head = parse_request(self._buf, self._first.limits)
         if head is None:
-            deadline = trio.current_time() + settings.header_timeout
-            while head is None:
-                searched = len(self._buf)
-                try:
-                    data = await self.stream.recv(deadline - trio.current_time())
-                except StreamTimeout:
-                    raise MalformedMessage("client timed out in the middle of its request's head", 408) from None
-                if not data:
-                    return None
-                self._buf += data
-                head = parse_request(self._buf, limits, searched)
+            self._server.reading += 1
+            try:
+                head = await self._rest_of_head()
+            finally:
+                self._server.reading -= 1
+            if head is None:
+                return None
         if self._server.names_vary:
             head = self._read_again(head)
         self._buf = self._buf[head.size:]
+        return head
+
+    async def _rest_of_head(self) -> RequestHead | None:
+        """Return the head of which a part has come, or None when the client gives up."""
+        head, deadline = None, trio.current_time() + self._first.client.header_timeout
+        while head is None:
+            searched = len(self._buf)
+            try:
+                data = await self.stream.recv(deadline - trio.current_time())
+            except StreamTimeout:
+                raise MalformedMessage("client timed out in the middle of its request's head", 408) from None
+            if not data:
+                return None
+            self._buf += data
+            head = parse_request(self._buf, self._first.limits, searched)
         return head
 
     def _read_again(self, head: RequestHead) -> RequestHead:
@@ -189,6 +199,7 @@ class Connection:
 
     def _begin(self, head: RequestHead) -> Exchange:
         self.client.requests += 1
+        self._server.begun += 1
         self._exchange = ex = Exchange(self.client, head, self._first.server, self.stream.poller.now)
         ex.logged_at = time.time()
         self._base = self.stream.bytes_out
@@ -256,7 +267,10 @@ class Connection:
 
     def _finish(self, ex: Exchange) -> None:
         """Log the exchange, and give back what it holds."""
+        self._server.ended += 1
         self.stream.on_hangup = None
+        if ex.admission is not None:
+            ex.admission.end()
         if self.body is not None:
             self.body.close()
         ex.finished = self.stream.poller.now
@@ -321,10 +335,13 @@ class Connection:
         if not errors.enabled(level):
             return
         ex = self._exchange
-        parts = [f"*{self.client.number} {message}, client: {printable(self.client.address)}"]
+        client = self.client if ex is None else ex.client
+        parts = [f"*{client.number} {message}, client: {printable(client.address)}"]
         if ex is not None:
             parts.append(f"server: {ex.server.names[0].text}")
             parts.append(f'request: "{printable(ex.head.line)}"')
+            if ex.main is not None:
+                parts.append(f'subrequest: "{printable(ex.path)}"')
             if upstream:
                 parts.append(f'upstream: "{printable(upstream)}"')
             if ex.head.host:

@@ -15,6 +15,7 @@ import trio
 from lbproxy.config.core import MainSettings
 from lbproxy.errors import StreamClosed
 from lbproxy.http.exchange import Client
+from lbproxy.http.totals import SharedTotals, Totals
 from lbproxy.net.listener import Listener
 from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
@@ -26,6 +27,7 @@ from lbproxy.proxy.requestbody import find_room
 from lbproxy.proxy.upstream import Upstreams
 
 if TYPE_CHECKING:
+    from lbproxy.balance.rows import Row
     from lbproxy.config.model import Address
     from lbproxy.plan import Plan
     from lbproxy.proxy.logfile import Logs
@@ -57,21 +59,29 @@ class Server:
         plan: What to do.
         sockets: Listening sockets by address as the configuration has it; they are not closed here.
         logs: Where to say what happened.
+        row: What this worker shares with the others; None: nothing.
 
     Attributes:
         upstreams: What it passes requests to.
         names_vary: Not all servers let the same field names pass.
         draining: No new clients are taken; each of those here gets one more answer at most.
         patience: Seconds that a connection may be idle while draining.
+        begun, ended: Requests of which a head was read, and those that are over.
+        reading: Connections that have sent part of a head.
     """
 
-    def __init__(self, plan: Plan, sockets: Mapping[Address, Sequence[socket.socket]], logs: Logs) -> None:
+    def __init__(
+        self, plan: Plan, sockets: Mapping[Address, Sequence[socket.socket]], logs: Logs, row: Row | None = None
+    ) -> None:
         self.plan, self.logs = plan, logs
+        self.begun = self.ended = self.reading = 0
+        self._shared_totals = None if row is None else SharedTotals(row)
         self.draining = False
         self.patience = math.inf
         self._main = plan.config.settings(MainSettings)
         self._poller = Poller()
-        self.upstreams = Upstreams(self._poller, plan, random.Random())  # noqa: S311 - balancing, not secrets
+        chance = random.Random()  # noqa: S311 - balancing, not secrets
+        self.upstreams = Upstreams(self._poller, plan, chance, row)
         self.dispatcher = Dispatcher(plan, handlers(plan, self.upstreams))
         self.names_vary = len({plan.routes[server.root].limits.names for server in plan.config.servers}) > 1
         self._connections: set[Connection] = set()
@@ -101,6 +111,7 @@ class Server:
         self._reception.close()
         self._poller.end_fibres()
         self.logs.end_turn()
+        self.totals()  # tells the others
         self.upstreams.close()
         self._poller.close()
 
@@ -155,6 +166,12 @@ class Server:
         if self.draining and not self._connections:
             self._finished.set()
 
+    def totals(self) -> Totals:
+        """Return how many clients and requests there were and are, in all workers."""
+        clients = self._accepted_total, self._accepted_total, self.begun, len(self._connections)
+        own = Totals(*clients, self.reading, self.begun - self.ended)
+        return own if self._shared_totals is None else self._shared_totals.everywhere(own)
+
     # housekeeping
 
     async def _keep_house(self) -> None:
@@ -162,6 +179,8 @@ class Server:
             await trio.sleep(_TICK)
             now = trio.current_time()
             self.upstreams.expire(now)
+            self.upstreams.tell(now)
+            self.totals()  # tells the others
             self._reception.tick(now)
             self.logs.tick()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lbproxy.balance.group import PeerGroup
     from lbproxy.balance.peer import Chance, Peer
+    from lbproxy.balance.rows import Row
     from lbproxy.config.core import PoolSettings
     from lbproxy.http.exchange import Exchange
     from lbproxy.net.readiness import Poller
@@ -85,10 +86,11 @@ class Upstreams:
 
     Args:
         chance: For the random methods.
+        row: What this worker shares with the others; None: nothing.
     """
 
-    def __init__(self, poller: Poller, plan: Plan, chance: Chance) -> None:
-        self._poller, self._table, self._chance = poller, plan.upstreams, chance
+    def __init__(self, poller: Poller, plan: Plan, chance: Chance, row: Row | None = None) -> None:
+        self._poller, self._table, self._chance, self._row = poller, plan.upstreams, chance, row
         self._running: dict[UpstreamPlan, Upstream] = {}
         self._resolved: dict[tuple[str, int], tuple[Upstream, float]] = {}
 
@@ -102,7 +104,7 @@ class Upstreams:
         return self._running[plan]
 
     def _start(self, plan: UpstreamPlan) -> Upstream:
-        return Upstream(self._poller, plan.new_group(self._chance), plan.key, plan.pool)
+        return Upstream(self._poller, plan.new_group(self._chance, self._row), plan.key, plan.pool)
 
     async def find(self, protocol: UpstreamProtocol, ex: Exchange) -> Upstream:
         """
@@ -166,6 +168,11 @@ class Upstreams:
         """Close connections that have been idle for too long."""
         for upstream in self:
             upstream.pool.expire(now)
+
+    def tell(self, now: float) -> None:
+        """Tell the other workers what they need not know at once; to be called every second or so."""
+        for upstream in self._running.values():
+            upstream.group.tell(now)
 
     def shrink(self) -> bool:
         """Give up one idle connection, descriptors having run out; False when there is none."""

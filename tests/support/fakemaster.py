@@ -46,6 +46,7 @@ class FakeCycle:
         self.workers: int = self.file.get("workers", 1)
         self.pid_path = path.parent / self.file.get("pid", "fake.pid")
         self.warnings = self.file.get("warnings", ())
+        self.peers = ()
         self.name: str = self.file.get("name", "fake")
         self.mood: str = self.file.get("mood", "serve")
 

@@ -27,6 +27,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lbproxy.balance.group import PeerGroup
 from lbproxy.balance.peer import Chance
+from lbproxy.balance.rows import Row
 from lbproxy.config.model import Address
 from lbproxy.plan import Plan
 from lbproxy.protocols.upstreams import UpstreamPlan
@@ -490,8 +491,8 @@ async def open_scene() -> AsyncIterator[Scene]:
             scene = Scene(nursery, Path(directory))
             made = UpstreamPlan.new_group
 
-            def new_group(plan: UpstreamPlan, rng: Chance) -> PeerGroup:
-                group = made(plan, rng)
+            def new_group(plan: UpstreamPlan, rng: Chance, row: Row | None = None) -> PeerGroup:
+                group = made(plan, rng, row)
                 scene.groups.append(group)
                 return group
 
