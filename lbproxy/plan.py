@@ -312,21 +312,18 @@ class _Compiler:
         return None if filters == Filters() else filters
 
     def _root(self, location: Location) -> Root | None:
-        with self._catching():
-            return self._roots.add(location, self._table)
-        return None
-
-    def _files(self, location: Location, root: Root) -> FileAction | None:
-        with self._catching():
-            return compile_files(location, root, self._table)
-        return None
+        place = location.settings(FileSettings).place
+        return self._once(place, lambda: self._roots.add(location, self._table), None)
 
     def _trial(self, location: Location, root: Root) -> Trial | None:
         settings = location.settings(FileSettings)
-        if settings.try_files is not None:
-            with self._catching():
-                return Trial(settings.try_files, settings.symlinks, root, self._table)
-        return None
+        tried = settings.try_files
+        if tried is None:
+            return None
+        return self._once(tried, lambda: Trial(tried, settings.symlinks, root, self._table), None)
+
+    def _files(self, location: Location, root: Root) -> FileAction | None:
+        return self._once(location, lambda: compile_files(location, root, self._table), None)
 
     def _action(self, location: Location) -> ForwardAction | None:
         """Return what the ``*_pass`` of *location* means; two of them are a mistake."""

@@ -13,9 +13,11 @@ from lbproxy.config.core import ClientSettings
 from lbproxy.config.model import Address
 from lbproxy.config.settings import Context, rows
 from lbproxy.errors import ConfigErrors
+from lbproxy.http.files.action import FileAction
 from lbproxy.http.verdict import Answer
-from lbproxy.plan import GRAMMAR, PROTOCOLS, compile_plan
+from lbproxy.plan import GRAMMAR, PROTOCOLS, ForwardAction, compile_plan
 from lbproxy.wire.heads import HeadLimits
+from tests.support.configs import NO_FILES
 from tests.support.loading import CONSTANTS, load_text
 from tests.support.served import action_of, arrive, request, server_of
 
@@ -44,11 +46,11 @@ def test_a_bare_fragment_is_enough() -> None:
     assert plan.config.listeners[0].address == Address("0.0.0.0", 8080)
     found = plan.router.location(server, b"/x").location
     action = plan.routes[found].action
-    assert action is not None
+    assert isinstance(action, ForwardAction)
     assert action.protocol.name == "uwsgi"
     assert action.upstream is plan.upstreams.plans["backend"]
     assert action.retry == RetryPolicy(frozenset({"error", "timeout"}))
-    assert plan.routes[server.root].action is None
+    assert isinstance(plan.routes[server.root].action, FileAction)
 
 
 def test_a_whole_file_gives_the_same() -> None:
@@ -157,7 +159,7 @@ def test_every_location_has_a_route() -> None:
     assert set(routes) == {"", "/a", "/a/b", "@c"}
     assert [routes[path].client.max_body_size for path in routes] == [5 << 20, 5 << 20, 0, 5 << 20]
     assert routes["/a"].action is not None
-    assert routes["/a/b"].action is None
+    assert isinstance(routes["/a/b"].action, FileAction)
     assert routes["/a/b"].access_logs == ()
     assert routes["@c"].error_pages.keys() == {502}
     assert len(routes["@c"].access_logs) == 1
@@ -215,10 +217,10 @@ def test_retry_policy() -> None:
 def test_a_compiled_configuration_can_be_compiled_again() -> None:
     """compile_plan is load without the text."""
     config = load_text(FRAGMENT).config
-    assert compile_plan(config, lambda *_: (), CONSTANTS).config is config
+    assert compile_plan(config, NO_FILES, CONSTANTS).config is config
     needs_hostname = load_text("server { listen 8080; return 200 $hostname; }").config
     with pytest.raises(ConfigErrors, match='unknown "hostname" variable'):
-        compile_plan(needs_hostname, lambda *_: (), {})
+        compile_plan(needs_hostname, NO_FILES, {})
 
 
 def test_every_directive_has_one_owner() -> None:
@@ -238,7 +240,7 @@ def test_thousands_of_locations_share_what_they_inherit() -> None:
     assert len(routes) == 2001
     assert len({id(route.limits) for route in routes}) == 1
     assert len({id(route.access_logs) for route in routes}) == 1
-    assert len({route.action.upstream for route in routes if route.action}) == 1
+    assert len({route.action.upstream for route in routes if isinstance(route.action, ForwardAction)}) == 1
     assert routes[0].client is routes[-1].client
     assert isinstance(routes[0].client, ClientSettings)
 

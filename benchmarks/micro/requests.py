@@ -101,7 +101,7 @@ def main() -> None:
     for path in (b"/plain", b"/usual", b"/uri", b"/uwsgi"):
         ex = exchange(served, path)
         action = served.routes[ex.location].action
-        assert action is not None
+        assert isinstance(action, plan.ForwardAction)
         protocol = action.protocol
         head = (uwsgi.parse_response if protocol.name == "uwsgi" else parse_response)(ANSWER, b"GET")
         assert head is not None

@@ -50,11 +50,11 @@ IGNORED: Mapping[str, Context] = _table(
     # how octets get in and out
     (
         EVERY_LEVEL,
-        """sendfile sendfile_max_chunk tcp_nodelay tcp_nopush reset_timedout_connection aio aio_write
+        """sendfile_max_chunk tcp_nodelay tcp_nopush reset_timedout_connection aio aio_write
         directio directio_alignment output_buffers postpone_output read_ahead send_lowat
         subrequest_output_buffer_size msie_padding msie_refresh keepalive_disable
         keepalive_min_timeout client_body_in_single_buffer client_body_temp_path limit_rate_after
-        max_ranges postpone_gzipping""",
+        postpone_gzipping""",
     ),
     (HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),
     # sizes of hash tables
@@ -64,18 +64,16 @@ IGNORED: Mapping[str, Context] = _table(
         variables_hash_bucket_size map_hash_max_size map_hash_bucket_size""",
     ),
     (EVERY_LEVEL, "types_hash_max_size types_hash_bucket_size"),
-    # files, which lbproxy does not serve
+    # files: they are opened anew for each request; none is written
     (
         EVERY_LEVEL,
         """open_file_cache open_file_cache_errors open_file_cache_events open_file_cache_min_uses
-        open_file_cache_valid open_log_file_cache disable_symlinks etag if_modified_since
-        autoindex_exact_size autoindex_format autoindex_localtime min_delete_depth create_full_put_path
-        dav_access gzip_static""",
+        open_file_cache_valid open_log_file_cache min_delete_depth create_full_put_path dav_access""",
     ),
     # names are resolved at load, by the system
     (EVERY_LEVEL | _UPSTREAM, "resolver resolver_timeout"),
     # what is logged beside the requests
-    (EVERY_LEVEL | Context.IF, "log_not_found log_subrequest rewrite_log uninitialized_variable_warn"),
+    (EVERY_LEVEL | Context.IF, "log_subrequest rewrite_log uninitialized_variable_warn"),
     # compression: how memory is used for it; other kinds: clients get the same content without
     (
         EVERY_LEVEL,
@@ -164,12 +162,12 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
     (("off",), "auth_jwt"),
     # requests that are changed, or answered otherwise
     ((), "if rewrite break map geo geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive"),
-    ((), "split_clients try_files root alias index random_index empty_gif flv mp4 f4f hls post_action"),
+    ((), "split_clients random_index empty_gif flv mp4 f4f hls post_action"),
     ((), "stub_status status api early_hints"),
     ((), "ancient_browser ancient_browser_value modern_browser modern_browser_value"),
     ((), "perl perl_require perl_set js_access js_body_filter js_content js_header_filter js_import js_set"),
     ((), "fastcgi_pass scgi_pass grpc_pass memcached_pass tunnel_pass"),
-    (("off",), "autoindex dav_methods dav_ext_methods ssi mirror recursive_error_pages"),
+    (("off",), "dav_methods dav_ext_methods ssi mirror recursive_error_pages"),
     # answers that are changed
     ((), "add_header_inherit add_trailer_inherit add_before_body add_after_body"),
     ((), "sub_filter xslt_stylesheet source_charset charset_map"),

@@ -38,10 +38,12 @@ class Redirect(NamedTuple):
         place: ``/path?args``, for which a location is chosen anew, or the ``@name`` of one
             (ngx_http_internal_redirect, ngx_http_named_location).
         as_get: The method becomes GET, unless it is HEAD.
+        literal: *place* is a path and nothing else: a "?" is part of it, and the arguments stay.
     """
 
     place: bytes
     as_get: bool = False
+    literal: bool = False
 
 
 class Relocate(enum.Enum):

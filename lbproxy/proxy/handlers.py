@@ -6,6 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lbproxy.http.files.action import FileAction
+from lbproxy.proxy.admission import Doorkeeper
+from lbproxy.proxy.filefinder import FileFinder
+from lbproxy.proxy.files import FileServer
 from lbproxy.proxy.forward import Forwarder
 
 if TYPE_CHECKING:
@@ -16,14 +20,19 @@ if TYPE_CHECKING:
 
 
 def handlers(plan: Plan, upstreams: Upstreams) -> dict[Location, Handler]:
-    """Return what is done with the requests of each location; one that has nothing to offer is left out."""
-    found = {location: _handler(route, upstreams) for location, route in plan.routes.items()}
-    return {location: handler for location, handler in found.items() if handler is not None}
+    """Return what is done with the requests of each location."""
+    doorkeeper = Doorkeeper(plan)
+    return {location: _handler(route, upstreams, doorkeeper) for location, route in plan.routes.items()}
 
 
-def _handler(route: Route, upstreams: Upstreams) -> Handler | None:
+def _handler(route: Route, upstreams: Upstreams, doorkeeper: Doorkeeper) -> Handler:
     """Return what *route* does once its script has nothing to say against it."""
     action = route.action
-    if action is None:
-        return None
-    return Forwarder(action, upstreams.of(action), upstreams.find)
+    assert action is not None
+    content: Forwarder | FileServer
+    if isinstance(action, FileAction):
+        content = FileServer(action)
+    else:
+        content = Forwarder(action, upstreams.of(action), upstreams.find)
+    handler: Handler = content if route.trial is None else FileFinder(route.trial, content)
+    return handler if route.checks is None else doorkeeper.gate(route.checks, handler)

@@ -135,7 +135,7 @@ def write_head(conn: Connection, ex: Exchange, fields: bytes, framing: bytes) ->
         fields: Without Server, Date, Connection, and what frames the body; filters have seen them.
         framing: The line that frames the body, b"" for none.
     """
-    fields = b"".join((own_lines(conn.route.client), fields, framing, connection_lines(conn, ex)))
+    fields = b"".join((own_lines(conn.route.client), fields, framing, connection_lines(conn, ex), ex.added))
     ex.sent_fields = fields
     head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (ex.status, STATUS_REASONS.get(ex.status, b""), fields)
     ex.head_length = len(head)

@@ -12,7 +12,7 @@ from lbproxy.http.exchange import Attempt, Exchange
 from lbproxy.http.variables import PREFIXES, VARIABLES, VariableTable
 from tests.support.exchanges import answered, client, exchange, response, virtual_server
 
-TABLE = VariableTable({"hostname": b"box", "document_root": b"/srv/html"})
+TABLE = VariableTable({"hostname": b"box"})
 
 
 def value(name: str, ex: Exchange | None = None) -> bytes | None:
@@ -35,8 +35,6 @@ def value(name: str, ex: Exchange | None = None) -> bytes | None:
         ("request_body", None),
         ("request_body_file", None),
         ("request_completion", b"OK"),
-        ("request_filename", b"/srv/html/x y"),
-        ("document_root", b"/srv/html"),
         ("scheme", b"http"),
         ("https", b""),
         ("host", b"example.com"),

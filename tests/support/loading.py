@@ -11,8 +11,7 @@ from lbproxy.config.reader import Environment
 from lbproxy.errors import Source
 from lbproxy.process.configfile import FileIncluder
 
-CONSTANTS = {"hostname": b"host", "pid": b"1", "nginx_version": b"1.31.5", "request_id": b"0" * 32,
-             "document_root": b"/srv/html", "realpath_root": b"/srv/html"}  # fmt: skip
+CONSTANTS = {"hostname": b"host", "pid": b"1", "nginx_version": b"1.31.5", "request_id": b"0" * 32}
 
 
 def _resolve(host: str, port: int) -> Sequence[Address]:
@@ -20,6 +19,13 @@ def _resolve(host: str, port: int) -> Sequence[Address]:
 
 
 def load_text(text: str, name: str = "site.conf") -> plan.Plan:
-    """Return the plan of *text*; *name* says what it includes relatively, and whether it is YAML."""
-    environment = Environment(include=FileIncluder(Path(name).parent), resolve=_resolve)
+    """
+    Return the plan of *text*.
+
+    Args:
+        name: Says whether it is YAML, and what relative paths refer to: files to include, and served ones (else /srv).
+    """
+    place = Path(name).parent
+    prefix = bytes(place) if place.is_absolute() else b"/srv"
+    environment = Environment(include=FileIncluder(place), resolve=_resolve, prefix=prefix)
     return plan.load(Source(name, text), environment, CONSTANTS)

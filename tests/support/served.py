@@ -56,9 +56,9 @@ def arrive(plan: Plan, head: RequestHead) -> Exchange:
 
 
 def action_of(plan: Plan, ex: Exchange) -> ForwardAction:
-    """Return what the location of *ex* does."""
+    """Return what the location of *ex* does, which is to pass requests on."""
     action = plan.routes[ex.location].action
-    assert action is not None
+    assert isinstance(action, ForwardAction)
     return action
 
 
