@@ -20,7 +20,7 @@ pid /run/nginx.pid;
 include modules-enabled/*;
 events { worker_connections 768; multi_accept on; }
 http {
-    sendfile on;
+    tcp_nodelay on;
     tcp_nopush on;
     types_hash_max_size 2048;
     include mime.types;
@@ -42,7 +42,7 @@ def test_a_whole_nginx_conf() -> None:
     assert list(config.upstreams) == ["u"]
     assert len(config.servers) == 1
     assert [one.name for one in config.ignored] == [
-        "multi_accept", "sendfile", "tcp_nopush", "types_hash_max_size", "ssl_protocols", "gzip"
+        "multi_accept", "tcp_nodelay", "tcp_nopush", "types_hash_max_size", "ssl_protocols", "gzip"
     ]  # fmt: skip
     assert [one.name for one in config.directives] == ["user", "worker_processes", "pid", "events", "http"]
 

@@ -133,7 +133,7 @@ class TestBodyLimit:
         """The operator sees what limit would have done."""
         await scene.serve(self.CONF, b=scene.dead())
         await scene.ask(octets(method="POST", body=bytes(11)))
-        assert "client intended to send too large body: 11 bytes" in scene.errors()[0]
+        assert "client intended to send too large body: 11 bytes" in scene.errors()[-1]
 
     @pytest.mark.parametrize("request_", [octets(method="POST", body=bytes(100)), octets(chunks=[bytes(100)])])
     async def test_an_error_page_for_413(self, scene: Scene, request_: bytes) -> None:
@@ -272,7 +272,7 @@ class TestErrorPages:
         """A named location that does not exist is our own error."""
         await scene.serve(server("error_page 404 @nowhere;"))
         assert (await scene.ask(octets("/x"))).status == 404
-        assert 'could not find named location "@nowhere"' in scene.errors()[0]
+        assert 'could not find named location "@nowhere"' in scene.errors()[-1]
 
     async def test_a_page_named_by_the_client_in_odd_octets(self, scene: Scene) -> None:
         """Variables in the place of the page may hold any octets."""
