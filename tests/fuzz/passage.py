@@ -6,7 +6,7 @@ import re
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.http.exchange import Exchange
-from lbproxy.plan import Plan
+from lbproxy.plan import ForwardAction, Plan
 from lbproxy.wire import fields, grammar
 from lbproxy.wire.body import CHUNKED, NO_BODY
 from lbproxy.wire.heads import HeadLimits, RequestHead, ResponseHead
@@ -45,7 +45,7 @@ def _arrive(octets: bytes, locations: str, *, underscores: bool) -> Exchange | N
         ex = None if head is None else arrive(plan, head)
     except MalformedMessage:
         return None
-    return ex if ex is not None and plan.routes[ex.location].action else None
+    return ex if ex is not None and isinstance(plan.routes[ex.location].action, ForwardAction) else None
 
 
 def to_http(data: bytes) -> None:
