@@ -18,6 +18,7 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.http.filters import FieldFilter
 
 _TYPES = ("text/html", "text/xml", "text/plain", "text/vnd.wap.wml", "application/javascript", "application/rss+xml")
+_REDIRECTS = frozenset({301, 302})  # their pages are seen by nobody (ngx_http_charset_set_charset)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]*")
 _CONTENT_TYPE = re.compile(rb"(?i)(?:^|(?<=\n))content-type:[ \t]*+([^\r;]++)(?=\r)")
 
@@ -58,7 +59,9 @@ def compile_charset(settings: CharsetSettings) -> FieldFilter | None:
         applies = everywhere or match[1].strip().lower() in types
         return match[0] + suffix if applies else match[0]
 
-    def apply(_ex: Exchange, fields: bytes) -> bytes:
+    def apply(ex: Exchange, fields: bytes) -> bytes:
+        if ex.status in _REDIRECTS:
+            return fields
         return _CONTENT_TYPE.sub(name, fields, count=1)
 
     return apply

@@ -49,3 +49,15 @@ def test_off_means_nothing_to_do() -> None:
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigErrors, match='invalid charset "utf 8"'):
         load_text('server { charset "utf 8"; location / { return 200 ok; } }')
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(301, b""), (302, b""), (303, b"; charset=utf-8"), (404, b"; charset=utf-8")]
+)
+def test_pages_of_redirects_are_left_alone(status: int, expected: bytes) -> None:
+    """As in nginx: some clients took the charset for that of the next page."""
+    apply = compile_charset(CharsetSettings(charset="utf-8"))
+    assert apply is not None
+    ex = exchange()
+    ex.status = status
+    assert apply(ex, b"Content-Type: text/html\r\n") == b"Content-Type: text/html" + expected + b"\r\n"

@@ -14,6 +14,7 @@ All other deliberate differences stand in tests of their own that name them.
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field, replace
 
 import h11
 
+from lbproxy.http.errorpage import error_body
+from lbproxy.wire.dates import parse_date
 from tests.support.backends import Backend, Reply, Request, by_path, closing, reply
 from tests.support.client import Client
 from tests.support.daemon import Lbproxy
@@ -229,6 +232,9 @@ class Twins:
         if self._logs:
             lines = proxy.stdout.lines.wait(logged + len(answers))[logged:]
             log = [dict(zip(LOGGED, self._named(line).split("\t"), strict=True)) for line in lines]
+            for line, told in zip(log, answers, strict=True):
+                if ("content-encoding", "gzip") in told.fields:
+                    line["body_bytes_sent"] = "packed"  # zlib is used with other parameters
         if proxy is self.lbproxy:
             answers, log = _signed_as_nginx(answers, log)
         return Seen(answers, [self._asked(request) for request in self._requests.since(before)], log)
@@ -244,8 +250,11 @@ class Twins:
         except (h11.RemoteProtocolError, AssertionError, ConnectionResetError):
             return Told(0)
         fields = [(name.decode().lower(), self._named(value.decode("latin-1"))) for name, value in answer.fields]
+        made = parse_date((answer.get("Date") or "").encode())
+        fields = [(name, _relative(value, made) if name == "expires" else value) for name, value in fields]
         kept = sorted((pair for pair in fields if pair[0] not in {"server", "date"}), key=_name)
-        return Told(answer.status, answer.reason, tuple(kept), answer.body)
+        packed = ("content-encoding", "gzip") in fields and answer.body
+        return Told(answer.status, answer.reason, tuple(kept), gzip.decompress(answer.body) if packed else answer.body)
 
     def _asked(self, request: Request) -> Asked:
         fields = [(name.decode().lower(), self._named(value.decode("latin-1"))) for name, value in request.fields]
@@ -261,7 +270,8 @@ def _signed_as_nginx(answers: list[Told], log: list[dict[str, str]]) -> tuple[li
     told: list[Told] = []
     for number, answer in enumerate(answers):
         body = answer.body.replace(b"<center>lbproxy</center>", b"<center>nginx</center>")
-        of_head = not body and ("content-type", "text/html") in answer.fields
+        page = error_body(answer.status, b"lbproxy")
+        of_head = not body and page != b"" and ("content-length", str(len(page))) in answer.fields
         fields = answer.fields
         if body != answer.body or of_head:
             fields = tuple((n, str(int(v) - 2) if n == "content-length" else v) for n, v in fields)
@@ -269,6 +279,12 @@ def _signed_as_nginx(answers: list[Told], log: list[dict[str, str]]) -> tuple[li
             log[number]["body_bytes_sent"] = str(int(log[number]["body_bytes_sent"]) - 2)
         told.append(replace(answer, fields=fields, body=body))
     return told, log
+
+
+def _relative(date: str, made: int | None) -> str:
+    """Return how many seconds behind the moment when the answer was *made* the *date* is; itself if it is none."""
+    at = parse_date(date.encode())
+    return date if at is None or made is None else f"{at - made} s"
 
 
 def _name(pair: Field) -> str:
