@@ -177,7 +177,9 @@ def _serve(options: Options) -> int:
     from lbproxy.process.detach import Detached, Terminal
     from lbproxy.process.inheritance import inherit
     from lbproxy.process.master import Master
+    from lbproxy.process.signals import hold_as_init
 
+    hold_as_init()
     terminal = Terminal()
     loader = Loader(options, terminal)
 

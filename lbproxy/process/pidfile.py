@@ -105,7 +105,7 @@ def read_pid(path: Path) -> int:
     except OSError as error:
         raise PidFileError(f'open() "{path}" failed {describe(error)}') from error
     pid = text.strip()
-    if not (pid.isascii() and pid.isdigit() and int(pid) > 1):
+    if not (pid.isascii() and pid.isdigit() and int(pid) > 0):
         raise PidFileError(f'invalid PID number "{pid}" in "{path}"')
     if _locked_by(path) is None:
         raise PidFileError(f'lbproxy is not running: pid file "{path}" was left behind by process {pid}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,8 @@ class SignalInbox:
             signal.signal(number, _noted)
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
+        let_through()  # what `hold_as_init` held back
+
     def read(self) -> list[int]:
         """Return the numbers of the signals that came, in order."""
         try:
@@ -65,11 +68,26 @@ class SignalInbox:
 @contextmanager
 def held_back() -> Iterator[None]:
     """Keep the signals of `HANDLED` pending within, as a fork wants: they reach the child that is ready."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    hold_back()
     try:
         yield
     finally:
         let_through()
+
+
+def hold_as_init() -> None:
+    """
+    As process 1 of a container, keep the signals of `HANDLED` pending from now on, for the `SignalInbox` to come.
+
+    The kernel drops the signals of process 1 that have no handler yet; those of others do what they do by default.
+    """
+    if os.getpid() == 1:
+        hold_back()
+
+
+def hold_back() -> None:
+    """Keep the signals of `HANDLED` pending from now on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
 
 
 def let_through() -> None:

@@ -115,11 +115,13 @@ class ListenSockets:
         return ""
 
     def abandon(self, opening: Opening) -> None:
-        """Close what *opening* added: its configuration will not come into force."""
+        """Close what *opening* added, unless all are closed: its configuration will not come into force."""
         for address, place in reversed(opening.added):
-            self._sockets[address].pop(place).close()
-            if not self._sockets[address]:
-                self._forget(address)
+            sockets = self._sockets.get(address)
+            if sockets is not None:
+                sockets.pop(place).close()
+                if not sockets:
+                    self._forget(address)
 
     def keep(self, listeners: Iterable[Listener], *, shared: bool = False) -> list[Address]:
         """

@@ -22,7 +22,7 @@ from lbproxy.process.children import Order, be_called
 from lbproxy.process.clock import MonotonicClock
 from lbproxy.process.privileges import Identity, become, limit_descriptors
 from lbproxy.process.roles import Seat
-from lbproxy.process.signals import let_through
+from lbproxy.process.signals import hold_back, let_through
 from lbproxy.proxy.logfile import Logs
 from lbproxy.proxy.server import LAST_CALL, PATIENCE, Server
 
@@ -82,6 +82,7 @@ async def _live(server: Server, logs: Logs, seat: Seat) -> None:
                 nursery.start_soon(_heed, server, logs, seat)
 
             await server.run(started)
+            hold_back()  # nothing can hasten it any more, and trio is about to lose its ears
             nursery.cancel_scope.cancel()
 
 

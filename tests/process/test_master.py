@@ -98,6 +98,15 @@ def test_other_ways_to_end(tmp_path: Path, port: int, number: int) -> None:
         assert fake.stop(number) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_end_before_it_serves(tmp_path: Path, port: int, number: int) -> None:
+    with Fake(tmp_path, listen=[port], mood="silent") as fake:
+        fake.workers()
+        fake.send_signal(number)
+        assert fake.wait() == 0
+        assert list(tmp_path.iterdir()) == [fake.file]
+
+
 def test_killed_worker_is_replaced_and_logged(tmp_path: Path, port: int) -> None:
     with Fake(tmp_path, listen=[port], workers=2) as fake:
         fake.ready()

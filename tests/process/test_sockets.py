@@ -136,6 +136,13 @@ def test_abandoning_closes_only_what_was_added(sockets: ListenSockets, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_abandoning_after_the_end_is_no_harm(sockets: ListenSockets) -> None:
+    """A stop while the first configuration is not in force yet."""
+    opening = sockets.open([listener(LOOPBACK)], 1)
+    sockets.close()
+    sockets.abandon(opening)
+
+
 def test_unix_socket_is_open_to_all_and_removed_at_the_end(sockets: ListenSockets, tmp_path: Path) -> None:
     path = tmp_path / "s"
     sockets.open([unix(path)], 2)
