@@ -7,7 +7,7 @@ knows no sockets; each worker binds its actions to handlers when it starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
@@ -201,12 +201,13 @@ class _Compiler:
         self._upstreams = UpstreamTable(self._config, self._upstream_blocks())
         with self._catching():
             self._logs = LogCompiler(self._config.settings(AccessLogSettings).formats, self._table)
+        more: Sequence[str] = ()
         with self._catching():
             self._checks = CheckCompiler(self._config, self._table, self._resolver)
+            more = self._checks.warnings
         routes = {location: self._route(server, location) for server, location in self._locations}
         scripts = {server: self._script(server.root) for server in self._config.servers}
         logs = {log.log.path: log.log for route in routes.values() for log in route.access_logs}
-        more = self._checks.warnings if self._checks else []
         plan = Plan(
             config=replace(self._config, warnings=(*self._config.warnings, *more)) if more else self._config,
             router=Router(self._config, lambda location: isinstance(routes[location].action, ForwardAction)),
@@ -296,9 +297,11 @@ class _Compiler:
         )
 
     def _check(self, location: Location) -> Checks | None:
-        with self._catching():
-            return self._checks.compile(location) if self._checks else None
-        return None
+        checks = None
+        if self._checks is not None:
+            with self._catching():
+                checks = self._checks.compile(location)
+        return checks
 
     def _filters(self, location: Location) -> Filters | None:
         headers, expires = location.settings(HeaderSettings), location.settings(ExpiresSettings)

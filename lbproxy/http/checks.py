@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from lbproxy.config.addresses import Resolver
+from lbproxy.config.core import MainSettings
 from lbproxy.config.model import Config, Location
 from lbproxy.errors import InvalidValue, WrongContext
 from lbproxy.http.access import AccessSettings, Rule, compile_rules
@@ -93,13 +94,17 @@ class CheckCompiler:
     def __init__(self, config: Config, table: VariableTable, resolver: Resolver) -> None:
         self._table, self._resolver = table, resolver
         self.warnings: list[str] = []
-        self._seen: set[int] = set()  # of what was warned of, or looked for it
+        self._made: dict[tuple[int, ...], Checks | None] = {}  # by identity of the settings they are made of
+        self._seen: set[int] = set()
         self._zones: dict[str, Zone] = {}
         for conf in (*config.settings(RateSettings).zones, *config.settings(ConnectionSettings).zones):
             first = self._zones.get(conf.name)
             if first is not None:
                 raise WrongContext(_twice(first.conf, conf), conf.position, f"the first is in {first.conf.position}")
             self._zones[conf.name] = Zone(conf, conf.key.bind(table))
+            if config.settings(MainSettings).worker_processes != 1:
+                message = f'each worker process counts for itself in zone "{conf.name}"'
+                self.warnings.append(f"{message} in {conf.position}")
 
     def compile(self, location: Location) -> Checks | None:
         """
@@ -108,6 +113,13 @@ class CheckCompiler:
         Raises:
             InvalidValue, WrongContext: A zone that does not exist, an unknown variable or name.
         """
+        key = tuple(id(location.settings(kind)) for kind in CHECK_SETTINGS)
+        if key not in self._made:
+            self._made[key] = None  # what is wrong is told once
+            self._made[key] = self._compile(location)
+        return self._made[key]
+
+    def _compile(self, location: Location) -> Checks | None:
         access, basic = location.settings(AccessSettings), location.settings(BasicSettings)
         trust, rates = location.settings(RealIpSettings), location.settings(RateSettings)
         connections, auth = location.settings(ConnectionSettings), location.settings(AuthRequestSettings)

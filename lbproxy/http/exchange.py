@@ -105,8 +105,8 @@ class Admission:
 
     def end(self) -> None:
         """The request is over: it no longer counts."""
-        for leave in self.leave:
-            leave()
+        while self.leave:
+            self.leave.pop()()
 
 
 class Exchange:

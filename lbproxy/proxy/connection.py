@@ -221,6 +221,8 @@ class Connection:
             ex.host = server_name(ex)
         route = self.route = self._server.plan.routes[ex.server.root]
         ex.path = head.path(route.client.merge_slashes)
+        if route.checks is not None and route.checks.real_ip is not None:
+            route.checks.real_ip(ex)
 
     def stays_open(self, ex: Exchange) -> bool:
         """Decide, when its answer's head is written, whether the connection will be used again."""

@@ -47,7 +47,10 @@ async def deliver(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Att
     head, rest, pooled = reply
     ex, protocol = inquiry.exchange, inquiry.protocol
     if head.status == 101:
-        await _upgrade(conn, inquiry, reply, attempt)
+        if ex.main is None:
+            await _upgrade(conn, inquiry, reply, attempt)
+        else:
+            ex.status = head.status  # nobody is there to talk with
         return False, b""
     octets, framer = _compose(conn, ex, protocol, head)
     length = len(rest)
@@ -58,6 +61,10 @@ async def deliver(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Att
         sent = conn.stream.send_now(octets)
         unsent: Unsent = b"" if sent == len(octets) else memoryview(octets)[sent:]
         surplus = False
+    elif ex.main is not None:  # nobody is there to read on
+        inquiry.unwatch_client()
+        attempt.response_length = length
+        unsent, surplus = b"", True
     else:
         relay = _new_relay(conn, inquiry, reply, framer or as_it_is)
         received = pooled.stream.bytes_in
@@ -94,7 +101,7 @@ def _compose(
             framing, framer = changed
     if framing is None:
         framing, framer = respond.frame_unknown(conn, ex)
-    fields = framing + respond.connection_lines(conn, ex) + fields
+    fields = framing + respond.connection_lines(conn, ex) + fields + ex.added
     own = respond.own_lines(route.client)
     fields = own + fields if not protocol.passed else _with_own(conn, protocol, head, fields)
     ex.sent_fields = fields

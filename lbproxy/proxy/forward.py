@@ -62,7 +62,7 @@ class Forwarder:
             MalformedMessage: The client's body is wrong, or the request can't be put to a server.
         """
         source: Source = b""
-        framing = ex.head.framing
+        framing: Framing = NO_BODY
         if conn.body is not None or self.protocol.set_body is not None:
             source, framing = await self._body(conn, ex)
         upstream = self.upstream or await self.find(self.protocol, ex)

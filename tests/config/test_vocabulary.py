@@ -35,8 +35,8 @@ VOCABULARY = Vocabulary(GRAMMAR)
          'invalid number of arguments in "error_log" directive in site.conf:1:1 (it takes 1 or 2, not 3)'),
         ("user;", 'invalid number of arguments in "user" directive in site.conf:1:1 (it takes 1 or 2, not 0)'),
         ("add_header X y;", '"add_header" directive is not supported by lbproxy in site.conf:1:1'),
-        ("auth_basic;", '"auth_basic" directive is not supported by lbproxy in site.conf:1:1'),
-        ('auth_basic "staff";', '"auth_basic" directive is not supported by lbproxy in site.conf:1:1'),
+        ("auth_jwt;", '"auth_jwt" directive is not supported by lbproxy in site.conf:1:1'),
+        ('auth_jwt "staff";', '"auth_jwt" directive is not supported by lbproxy in site.conf:1:1'),
         ("stream { server { listen 1; } }", '"stream" directive is not supported by lbproxy in site.conf:1:1'),
         ("daemon on; daemon on;", '"daemon" directive is duplicate in site.conf:1:12'),
     ],
@@ -48,7 +48,7 @@ def test_directives_that_may_not_stand_there(text: str, expected: str) -> None:
 
 def test_what_turns_a_missing_thing_off_is_accepted() -> None:
     """It asks for what lbproxy does anyway."""
-    assert mistakes("auth_basic off; limit_rate 0; server { allow all; }") == []
+    assert mistakes("auth_jwt off; limit_rate 0;") == []
 
 
 def test_one_name_may_mean_different_things() -> None:
