@@ -19,6 +19,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import trio
+
 from lbproxy.net.listener import Listener
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ _MOST_DISMISSED = 32  # idle clients that make room at once, and the share of th
 _SHARE_DISMISSED = 8
 _SHARE_KEPT_BACK = 8  # one in so many descriptors is for requests in hand
 _CALM = 5.0  # seconds without a shortage that make the next one a new one
-_GRACE = 0.5  # seconds that a client may be idle before it is closed to make room
+_GRACE = 0.1  # seconds that a client may be idle before it is closed to make room
+_PAUSE = 0.1  # seconds without accepting when nothing can make room
 _idle_since = attrgetter("idle_since")
 
 
@@ -65,7 +68,7 @@ class Reception:
         self.accepted = welcome
         self._listeners: list[Listener] = []
         self._limit, self._most_streams = _descriptors()
-        self._paused = self._closed = False
+        self._paused, self._closed = trio.Event(), False
         self._told: set[str] = set()
         self._short_at = -inf
         poller.descriptors.give_up = self.give_up
@@ -78,9 +81,16 @@ class Reception:
         self._listeners += added
         return added
 
+    async def run(self) -> None:
+        """Open again a moment after each pause; until cancelled."""
+        while True:
+            await self._paused.wait()
+            await trio.sleep(_PAUSE)
+            self.left()
+
     def open(self) -> None:
         """Accept clients from now on."""
-        self._paused = False
+        self._paused = trio.Event()
         for listener in self._listeners:
             listener.resume()
 
@@ -96,18 +106,17 @@ class Reception:
         self._pause()
 
     def _pause(self) -> None:
-        self._paused = True
+        self._paused.set()
         for listener in self._listeners:
             listener.pause()
 
     def left(self) -> None:
         """Hear that a client has gone: another one may come."""
-        if self._paused and not self._closed:
+        if self._paused.is_set() and not self._closed:
             self.open()
 
     def tick(self, now: float) -> None:
         """Look whether a shortage is over; called about once a second."""
-        self.left()
         if self._told and now - self._short_at > _CALM:
             self._told.clear()
             self._errors.log("notice", "there is room for clients again")

@@ -103,6 +103,7 @@ class Server:
             self._nursery = nursery
             nursery.start_soon(self._poller.run)
             nursery.start_soon(self._keep_house)
+            nursery.start_soon(self._reception.run)
             self._reception.open()
             started()
             await self._finished.wait()
