@@ -89,12 +89,12 @@ def test_versions_of_all_parts(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_test_lists_what_has_no_effect(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(here / "site.conf", text=f"sendfile on;\n{SERVER}\n  tcp_nopush on;")
+    write(here / "site.conf", text=f"tcp_nodelay on;\n{SERVER}\n  tcp_nopush on;")
     assert cli.main(["-t"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "lbproxy: [notice] accepted without effect, since they only tune nginx:",
-        f"    sendfile in {here}/site.conf:1:1",
+        f"    tcp_nodelay in {here}/site.conf:1:1",
         f"    tcp_nopush in {here}/site.conf:3:3",
         f"lbproxy: the configuration file {here}/site.conf syntax is ok",
         f"lbproxy: configuration file {here}/site.conf test is successful",

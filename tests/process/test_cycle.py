@@ -203,6 +203,13 @@ def test_whether_it_is_a_daemon_is_settled_by_the_first_load(directory: Path) ->
 def test_document_root_is_nginx_default(directory: Path) -> None:
     plan = read_plan(options(directory, 'server { listen 127.0.0.1:0; return 200 "$document_root $realpath_root"; }'))
     (server,) = plan.config.servers
-    answer = plan.server_scripts[server](exchange())
+    real = directory / "real"
+    real.mkdir()
+    (directory / "html").symlink_to(real)
+    answer = plan.server_scripts[server](exchange(server=server))
     assert isinstance(answer, Answer)
-    assert answer.body == f"{directory}/html {directory}/html".encode()
+    assert answer.body == f"{directory}/html {real}".encode()
+    real.rmdir()
+    answer = plan.server_scripts[server](exchange(server=server))
+    assert isinstance(answer, Answer)
+    assert answer.body == f"{directory}/html ".encode()
