@@ -25,7 +25,7 @@ TUNING = ("deferred", "bind", "fastopen=", "setfib=", "accept_filter=", "so_keep
 OF_FILES = ("mode", "user", "group")
 """Parameters for unix sockets, which nginx has not and HAProxy's ``bind`` has under these names."""
 
-UNSUPPORTED = ("ssl", "http2", "quic", "spdy", "proxy_protocol")
+UNSUPPORTED = ("ssl", "http2", "quic", "spdy")
 
 
 @dataclass(slots=True)
@@ -36,12 +36,14 @@ class Listen:
     Args:
         options: Fields of `lbproxy.config.model.Listener` that it sets.
         configures: It sets any option at all, so no other ``listen`` of the address may.
+        proxy_protocol: Clients are introduced; what one ``listen`` says of that goes for all of the address.
     """
 
     addresses: tuple[Address, ...]
     position: Position
     default: bool = False
     configures: bool = False
+    proxy_protocol: bool = False
     options: dict[str, int | bool | str] = field(default_factory=dict)
 
 
@@ -99,6 +101,9 @@ def _apply(listen: Listen, arg: Argument) -> None:
     if arg.text in ("default_server", "default"):
         listen.default = True
         return
+    if arg.text == "proxy_protocol":
+        listen.proxy_protocol = True
+        return
     if name in UNSUPPORTED:
         message = f'the "{name}" parameter of the "listen" directive is not supported by lbproxy'
         raise InvalidValue(message, arg.position)
@@ -113,7 +118,7 @@ def _apply(listen: Listen, arg: Argument) -> None:
         if name in OF_FILES and not all(address.is_unix for address in listen.addresses):
             raise InvalidValue(f'"{arg.text}" is for unix sockets only', arg.position)
     elif name + equals not in TUNING:
-        known = ("default_server", "reuseport", *(f"{name}=" for name in _VALUES), *TUNING)
+        known = ("default_server", "proxy_protocol", "reuseport", *(f"{name}=" for name in _VALUES), *TUNING)
         raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, did_you_mean(name + equals, known))
 
 

@@ -19,6 +19,7 @@ from lbproxy.config.core import MainSettings
 from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTimeout
 from lbproxy.http.exchange import Client, Exchange
 from lbproxy.http.getters import server_name
+from lbproxy.proxy.introduction import hear
 from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.requestbody import RequestBody
 from lbproxy.wire.body import NO_BODY
@@ -75,11 +76,17 @@ class Connection:
         """Whether it waits for a request of which no octet has come."""
         return self.idle_since < inf
 
-    async def run(self) -> None:
-        """Serve the client until one side has had enough."""
+    async def run(self, *, introduced: bool = False) -> None:
+        """
+        Serve the client until one side has had enough.
+
+        Args:
+            introduced: A balancer in front says first who the client is (``listen ... proxy_protocol``).
+        """
         try:
-            while await self._serve_one():
-                pass
+            more = not introduced or await self._hear_introduction()
+            while more:
+                more = await self._serve_one()
         except (StreamError, ClientGone):
             pass  # between two requests nobody is missed
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the service of all others
@@ -88,10 +95,23 @@ class Connection:
             self.stream.close()
             self._server.gone(self)
 
+    async def _hear_introduction(self) -> bool:
+        """Learn who the client is; False if what comes says nothing of the kind."""
+        self.idle_since = self.stream.poller.now
+        try:
+            introduction, self._buf = await hear(self.stream, self._first.client.header_timeout)
+        except MalformedMessage as error:
+            self.log("error", f"{error.reason} while reading PROXY protocol")
+            return False
+        finally:
+            self.idle_since = inf
+        self.client.introduction = introduction
+        return True
+
     async def _serve_one(self) -> bool:
         """Serve one request; return whether there may be another."""
         self.route = self._first
-        pipelined = bool(self._buf)
+        pipelined = self._buf != b"" and self.client.requests > 0
         try:
             head = await self._read_head()
         except MalformedMessage as error:

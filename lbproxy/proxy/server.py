@@ -88,10 +88,12 @@ class Server:
         self._accepted_total = 0
         self._reception = Reception(self._poller, places=self._main.worker_connections, clients=self._connections,
                                     upstreams=self.upstreams, welcome=self._welcome, errors=logs.error)
-        self._names = {
-            listener: plan.router.names(address)
-            for address, several in sockets.items() for listener in self._reception.listen(several)
+        listening = {
+            listener: address for address, several in sockets.items() for listener in self._reception.listen(several)
         }
+        self._names = {listener: plan.router.names(address) for listener, address in listening.items()}
+        introduced = {listener.address for listener in plan.config.listeners if listener.proxy_protocol}
+        self._introduced = {listener for listener, address in listening.items() if address in introduced}
         self._finished = trio.Event()
         find_room()
 
@@ -158,7 +160,7 @@ class Server:
         client = _client(stream.socket, peername, self._accepted_total, trio.current_time())
         connection = Connection(self, stream, self._names[listener], client)
         self._connections.add(connection)
-        self._poller.spawn(connection.run())
+        self._poller.spawn(connection.run(introduced=listener in self._introduced))
 
     def gone(self, connection: Connection) -> None:
         """Forget *connection*, which has ended."""

@@ -65,29 +65,29 @@ def parse_introduction(buf: bytes) -> tuple[Introduction | None, int] | None:
         return _parse_line(buf)
     if SIGNATURE.startswith(buf) or _FIRST.startswith(buf):
         return None
-    raise _broken(buf)
+    raise broken(buf)
 
 
 def _parse_line(buf: bytes) -> tuple[Introduction | None, int] | None:
     end = buf.find(b"\n", 0, LONGEST_LINE) + 1
     if not end:
         if len(buf) >= LONGEST_LINE:
-            raise _broken(buf)
+            raise broken(buf)
         return None
     line = buf[:end]
     match = _LINE.fullmatch(line)
     if match is None:
         if _UNKNOWN.fullmatch(line):
             return None, end
-        raise _broken(buf)
+        raise broken(buf)
     family, *texts = match.groups()
     try:
         source, destination = (pack(text.decode("latin-1")) for text in texts[:2])
     except ValueError:
-        raise _broken(buf) from None
+        raise broken(buf) from None
     ports = int(texts[2]), int(texts[3])
     if max(ports) > 65535 or {len(source), len(destination)} != {4 if family == b"4" else 16}:
-        raise _broken(buf)
+        raise broken(buf)
     return Introduction(show(source), ports[0], show(destination), ports[1], source), end
 
 
@@ -112,7 +112,8 @@ def _parse_binary(buf: bytes) -> tuple[Introduction | None, int] | None:
     return Introduction(show(source), source_port, show(destination), destination_port, source, tlvs), size
 
 
-def _broken(buf: bytes) -> MalformedMessage:
+def broken(buf: bytes) -> MalformedMessage:
+    """Return the complaint about *buf*, which is no introduction, or not all of one."""
     line = re.split(rb"[\r\n]", buf, maxsplit=1)[0][:LONGEST_LINE]
     return MalformedMessage(f'broken header: "{line.decode("latin-1")}"')
 
