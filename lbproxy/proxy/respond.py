@@ -93,7 +93,7 @@ async def send_answer(
     if status in _BODILESS:
         fields = body = b""
     else:
-        fields = b"Content-Type: %b\r\n" % content_type
+        fields = b"Content-Type: %b\r\n" % content_type if content_type else b""
     if location is not None:
         fields += line(b"Location", uri.escape_controls(location))
     head, framer = compose(conn, ex, status, fields, None if status in _BODILESS else len(body))
@@ -220,5 +220,5 @@ async def send_error(conn: Connection, ex: Exchange, status: int, location: byte
     if wants_json(ex):
         await send_answer(conn, ex, shown, error_json(status), content_type=b"application/json", location=location)
         return
-    signature = SIGNATURE if conn.settings.server_tokens else SHORT_SIGNATURE
-    await send_answer(conn, ex, shown, error_body(status, signature), location=location)
+    page = error_body(status, SIGNATURE if conn.settings.server_tokens else SHORT_SIGNATURE)
+    await send_answer(conn, ex, shown, page, content_type=b"text/html" if page else b"", location=location)

@@ -45,8 +45,8 @@ class Nginx(Process):
         log = "" if "access_log" in fragment else "access_log off;"  # the built-in default is a system file
         whole = _WHOLE.format(user=user, log=log, fragment=fragment)
         (directory / "nginx.conf").write_text(whole)
-        for params in PARAMS.glob("*_params"):
-            shutil.copy(params, directory)
+        for included in PARAMS.iterdir():
+            shutil.copy(included, directory)
         super().__init__([NGINX, "-p", directory, "-c", "nginx.conf", "-e", "stderr"])
         self.until_ready(lambda: self.stderr.wait_for('using the "'))  # logged when all sockets listen
 

@@ -139,7 +139,7 @@ def _varied(target: str, chance: random.Random) -> str:
             f"{target}{'&' if args else '?'}debug=1",
             path.replace("/", "//", 1),
             path.upper(),
-            f"{path}/../{path.rpartition('/')[2]}",
+            f"/x/..{path}",
             f"/.{path}",
             path.replace("a", "%61", 1),
             f"{path}%20x",
