@@ -282,7 +282,7 @@ def _ranged(items: list[tuple[str, bool]]) -> Iterator[str]:
 
 
 def _kind(char: str) -> tuple[str, bool]:
-    """Translate ``\\char`` in a set; the flag as in `_Translator._items`."""
+    """Translate what a backslash makes of *char* in a set; the flag as in `_Translator._items`."""
     if char in _KINDS_IN_SET:
         return _KINDS_IN_SET[char], False
     if char.lower() in _KINDS_IN_SET:
@@ -324,7 +324,7 @@ def compile_regex(arg: Argument, pattern: str | None = None, *, nocase: bool = F
     except re.error as error:
         hint = "split it into alternatives of one width each" if "look-behind" in error.msg else ""
         raise InvalidValue(f'regex "{text}" is invalid: {error.msg}', arg.position, hint) from None
-    except (OverflowError, RecursionError) as error:  # a count of many digits, groups in hundreds of groups
+    except (OverflowError, RecursionError, ValueError) as error:  # numbers of many digits, groups in hundreds of groups
         raise InvalidValue(f'regex "{text}" is invalid: {error}', arg.position) from None
 
 

@@ -42,21 +42,21 @@ _SIZE_HINT = "a size is written like 512, 8k, 10m or 1g"
 _TIME = re.compile(
     r"""
     (?=[0-9])
-    (?: (?P<y>[0-9]+) y \ * )?
-    (?: (?P<M>[0-9]+) M \ * )?
-    (?: (?P<w>[0-9]+) w \ * )?
-    (?: (?P<d>[0-9]+) d \ * )?
-    (?: (?P<h>[0-9]+) h \ * )?
-    (?: (?P<m>[0-9]+) m (?!s) \ * )?
-    (?: (?P<s>[0-9]+) (?: s | (?=\ |$) ) \ * )?
-    (?: (?P<ms>[0-9]+) ms \ * )?
+    (?: (?P<y>[0-9]{1,64}) y \ * )?
+    (?: (?P<M>[0-9]{1,64}) M \ * )?
+    (?: (?P<w>[0-9]{1,64}) w \ * )?
+    (?: (?P<d>[0-9]{1,64}) d \ * )?
+    (?: (?P<h>[0-9]{1,64}) h \ * )?
+    (?: (?P<m>[0-9]{1,64}) m (?!s) \ * )?
+    (?: (?P<s>[0-9]{1,64}) (?: s | (?=\ |$) ) \ * )?
+    (?: (?P<ms>[0-9]{1,64}) ms \ * )?
     """,
     re.VERBOSE,
 )
 _SECONDS = {"y": 31536000, "M": 2592000, "w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_SIZE = re.compile(r"([0-9]+)([kKmMgG]?)")
+_SIZE = re.compile(r"([0-9]{1,64})([kKmMgG]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_DIGITS = re.compile(r"[0-9]+")
+_DIGITS = re.compile(r"[0-9]{1,64}")  # int() takes other digits as well, and raises for thousands of them
 _TOKEN = re.compile(grammar.TOKEN)
 _LARGEST = (1 << 63) - 1
 
@@ -75,11 +75,18 @@ def flag(arg: Argument) -> bool:
     return lowered == "on"
 
 
+def decimal(word: str) -> int | None:
+    """Return the number that *word* is in ASCII digits, at most 2^63 - 1; None if it is anything else."""
+    value = int(word) if _DIGITS.fullmatch(word) else -1
+    return value if 0 <= value <= _LARGEST else None
+
+
 def number(arg: Argument) -> int:
     """Return a decimal number without sign, at most 2^63 - 1."""
-    if not _DIGITS.fullmatch(arg.text) or int(arg.text) > _LARGEST:
+    value = decimal(arg.text)
+    if value is None:
         raise Misfit(_INVALID_NUMBER, arg)
-    return int(arg.text)
+    return value
 
 
 def number_between(low: int, high: int | None = None) -> Callable[[Argument], int]:

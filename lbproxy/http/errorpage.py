@@ -12,7 +12,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lbproxy.config.parser import Argument, Directive
-from lbproxy.config.settings import setting_list
+from lbproxy.config.settings import EVERY_LEVEL, Context, setting, setting_list
+from lbproxy.config.values import flag
+from lbproxy.config.values import decimal
 from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
@@ -97,16 +99,16 @@ def parse_error_page(directive: Directive) -> ErrorPage:
 
 
 def _response(arg: Argument, alone: bool) -> int:
-    digits = arg.text[1:]
-    if alone or not (digits == "" or (digits.isascii() and digits.isdigit())):
+    response = decimal(arg.text[1:] or "0")
+    if alone or response is None:
         raise InvalidValue(f'invalid value "{arg.text}"', arg.position, "error_page 404 =200 /page;")
-    return int(digits or 0)
+    return response
 
 
 def _status(arg: Argument) -> int:
-    if not (arg.text.isascii() and arg.text.isdigit()) or int(arg.text) == CLIENT_GONE:
+    status = decimal(arg.text)
+    if status is None or status == CLIENT_GONE:
         raise InvalidValue(f'invalid value "{arg.text}"', arg.position)
-    status = int(arg.text)
     if not 300 <= status <= 599:
         raise InvalidValue(f'value "{arg.text}" must be between 300 and 599', arg.position)
     return status
@@ -114,9 +116,17 @@ def _status(arg: Argument) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ErrorPageSettings:
-    """What is shown instead of the small pages; a block with any ``error_page`` inherits none."""
+    """
+    What is shown instead of the small pages; a block with any ``error_page`` inherits none.
 
-    pages: tuple[ErrorPage, ...] = setting_list("error_page", parse_error_page, (), arity=(2, None))
+    Args:
+        recursive: Whether an error on the way to such a page may have one too.
+    """
+
+    pages: tuple[ErrorPage, ...] = setting_list(
+        "error_page", parse_error_page, (), arity=(2, None), contexts=EVERY_LEVEL | Context.IF
+    )
+    recursive: bool = setting("recursive_error_pages", flag, False)
 
 
 class ErrorTarget:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import Context, setting, setting_list
-from lbproxy.config.values import Misfit, choice, flag, number_between, size
+from lbproxy.config.values import Misfit, choice, decimal, flag, number_between, size
 from lbproxy.errors import InvalidValue, Position
 from lbproxy.http.template import Template
 
@@ -84,9 +84,10 @@ def _zone(arg: Argument, value: str) -> tuple[str, int]:
 
 def _rate(arg: Argument, value: str) -> int:
     digits, _, unit = value.partition("r/")
-    if not (digits.isascii() and digits.isdigit() and int(digits)) or unit not in ("", "s", "m"):
+    count = decimal(digits)
+    if not count or unit not in ("", "s", "m"):
         raise Misfit('invalid rate "{value}"', arg, "a rate is written like 10r/s or 30r/m")
-    return int(digits) * 1000 // (60 if unit == "m" else 1)
+    return count * 1000 // (60 if unit == "m" else 1)
 
 
 def parse_rate_use(directive: Directive) -> RateUse:
@@ -110,19 +111,21 @@ def parse_rate_use(directive: Directive) -> RateUse:
 
 
 def _count(arg: Argument, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and int(value)):
+    count = decimal(value)
+    if not count:
         raise Misfit(f'invalid {arg.text.partition("=")[0]} value "{{value}}"', arg)
-    return int(value)
+    return count
 
 
 def parse_connection_use(directive: Directive) -> ConnectionUse:
     """Parse ``limit_conn zone number`` (ngx_http_limit_conn)."""
     zone, most = directive.args
-    if not (most.text.isascii() and most.text.isdigit() and int(most.text)):
+    count = decimal(most.text)
+    if not count:
         raise Misfit('invalid number of connections "{value}"', most)
-    if int(most.text) > 65535:
+    if count > 65535:
         raise Misfit("connection limit must be less 65536", most)
-    return ConnectionUse(zone.text, int(most.text), directive.position)
+    return ConnectionUse(zone.text, count, directive.position)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

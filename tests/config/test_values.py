@@ -12,6 +12,7 @@ from lbproxy.config.parser import Argument
 from lbproxy.config.values import (
     Misfit,
     choice,
+    decimal,
     duration,
     flag,
     number,
@@ -52,6 +53,22 @@ def test_what_is_no_time_is_refused_with_an_example(word: str) -> None:
     assert refusal(duration, word) == (
         '"x" directive invalid value (a time is written like 30s, 500ms, 1h30m; a number alone is seconds)'
     )
+
+
+@pytest.mark.parametrize("parse", [number, size, duration])
+def test_thousands_of_digits_are_refused(parse: Callable[[Argument], object]) -> None:
+    """Python's int() raises for more than 4300 of them."""
+    assert refusal(parse, "9" * 5000).startswith('"x" directive invalid')
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("0", 0), ("007", 7), ("9223372036854775807", 2**63 - 1), ("9223372036854775808", None), ("", None), ("+1", None),
+     ("1_0", None), (" 1", None), ("٣", None), ("²", None), ("9" * 5000, None)],
+)
+def test_decimal(word: str, expected: int | None) -> None:
+    """ASCII digits within 63 bits are a number, and nothing else that int() takes."""
+    assert decimal(word) == expected
 
 
 def test_endless_times_are_refused() -> None:

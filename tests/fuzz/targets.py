@@ -15,6 +15,7 @@ from typing import NamedTuple
 from lbproxy.config.vocabulary import Vocabulary
 from lbproxy.http.variables import VARIABLES
 from lbproxy.plan import GRAMMAR
+from lbproxy.wire import proxyline
 from tests.corpus.smuggling import CASES
 from tests.fuzz import configs, heads, passage, streams, values
 
@@ -65,6 +66,12 @@ _CHUNKS = (
     b"5\r\nhello", b"1;a=b\r\nx", b"0", b"00\r\nA: b", b"0A \r\n0123456789", b"+5", b"0x5", b"8000000000000000",
     b"10000000000000005", b"0\r\n\r\nGET / HTTP/1.1", b"2\r\n\r\n", b"1\r\nx", b";", b"Host: evil",
 )  # fmt: skip
+_INTRODUCTIONS = (
+    b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 80\r\n", b"PROXY TCP6 ::1 ::ffff:192.0.2.1 1 65536\r\n",
+    b"PROXY UNKNOWN x\r\n", proxyline.SIGNATURE,
+    proxyline.SIGNATURE + b"\x21\x11\x00\x0c\xc0\x00\x02\x07\xc0\x00\x02\x01\x9c\x40\x00\x50",
+    proxyline.SIGNATURE + b"\x20\x00\x00\x00", b"\x02\x00\x01a", b"\x20\x00\x09\x01\x00\x00\x00\x00\x22\x00\x01c",
+)  # fmt: skip
 _PATHS = (
     b"/a/../b", b"//", b"/./", b"/..", b"%2e", b"%2F", b"%25", b"%00", b"%0d%0a", b"%zz", b"?a=b&c", b"#d", b"http://h:1",
     b"HTTPS://[::1]/", b"*", b"\\", b"\xc3\xa9",
@@ -75,7 +82,7 @@ def _configuration() -> tuple[bytes, ...]:
     """Return the names of all directives and variables, and the lines of the configurations that lbproxy shows."""
     lines = {line.strip() for path in sorted(_CONF.rglob("*.conf")) for line in path.read_bytes().splitlines()}
     names = [name.encode() for name in Vocabulary(GRAMMAR).entries]
-    odd = (b"{", b"}", b";", b"include self;", b"include uwsgi_params;", b"99999999999999999999", b"\"", b"'", b"${",
+    odd = (b"{", b"}", b";", b"include self;", b"include uwsgi_params;", b"9" * 4400, b"\"", b"'", b"${",
            b"~*", b"server {", b"location / {", b"upstream b {", b"a: &a", b"*a", b"- ", b"? ", b"|", b">", b"!!",
            b"listen 1-3;")  # fmt: skip
     return (*names, *(f"${name}".encode() for name in VARIABLES), *sorted(lines - {b""}), *odd)
@@ -84,7 +91,7 @@ def _configuration() -> tuple[bytes, ...]:
 _EXPRESSIONS = (
     b"(?<a>x)", b"(?'b'y)", b"(?i)", b"[[:alpha:]]", b"[^[:digit:]-]", b"\\h", b"\\x{41}", b"\\z", b"\\K", b"a{1,3}",
     b"a++", b"(?>a)", b"(?=a)", b"(?<=a)", b"(?(1)a|b)", b"\\1", b"[a&&b]", b"[a--b]", b"[[a]", b"{99999999999}",
-    b"(?#x)", b"(?P<c>z)", b"(?P=c)", b"\\p{L}", b"\\Q", b"(?R)", b"|", b".*",
+    b"{" + b"9" * 4400, b"(?#x)", b"(?P<c>z)", b"(?P=c)", b"\\p{L}", b"\\Q", b"(?R)", b"|", b".*",
 )  # fmt: skip
 
 _CONFIGURATION = _configuration()
@@ -106,12 +113,15 @@ TARGETS: Mapping[str, Target] = MappingProxyType({
     "host": Target(values.host, (b"a.b", b":80", b"[::1]", b"..", b"%20", b"u@h", b"xn--", b"*"), 64),
     "url": Target(values.url, _PATHS, 256),
     "packet": Target(values.packet, (b"\x04\x00HOST", b"\x00\x00", b"\xff\xff"), 512),
+    "introduction": Target(values.introduction, _INTRODUCTIONS, 512),
+    "date": Target(values.date, (b"Sun, ", b" Nov ", b"1994", b" GMT", b"08:49:60", b"Sunday, 06-Nov-94 "), 64),
+    "ranges": Target(values.ranges, (b"bytes=", b"0-0", b",-1", b"9" * 4400, b" - ", b"0-,"), 8192),
     "block": Target(values.block, (*_FIELDS, b"host,te,x-*", b"a.b,^,|")),
-    "nginx": Target(configs.nginx, _CONFIGURATION, 4096, _CONF_FILES),
-    "yaml": Target(configs.yaml, _CONFIGURATION, 4096, _YAML_FILES),
+    "nginx": Target(configs.nginx, _CONFIGURATION, 6144, _CONF_FILES),
+    "yaml": Target(configs.yaml, _CONFIGURATION, 6144, _YAML_FILES),
     "lexer": Target(configs.lexer, (b"\"", b"'", b"\\", b"\\\"", b"${", b"#", b";", b"{", b"}"), 512, _CONF_FILES),
     "template": Target(configs.template, (b"$a", b"${b}", b"$1", b"$", b"${", b"}", b"\xe9", b"%b"), 256),
-    "regex": Target(configs.regex, _EXPRESSIONS, 256),
+    "regex": Target(configs.regex, _EXPRESSIONS, 5000),
 })  # fmt: skip
 """All targets by name, which is also that of the folder with their seeds."""
 

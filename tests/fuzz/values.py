@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 
 from lbproxy.errors import MalformedMessage
-from lbproxy.wire import fields, grammar, uri, uwsgi
+from lbproxy.http.files.ranges import Multipart, parse_ranges
+from lbproxy.wire import fields, grammar, proxyline, uri, uwsgi
+from lbproxy.wire.addresses import pack, show
+from lbproxy.wire.dates import http_date, parse_date
+from tests.fuzz.ways import choose, same_however_cut
 
+_YEAR_10000 = 253402300800  # a leap second at the end of 9999 is one that cannot be written
 _HOST = re.compile(rb"[a-z0-9._~!$&'()*+,;=%:\[\]-]+")
 _BLOCK = re.compile(grammar.field_lines(grammar.TOKEN))
 
@@ -102,3 +107,58 @@ def block(data: bytes) -> None:
     assert fields.parse_block(written) == pairs
     assert all(fields.value_ok(value) for _, value in pairs)
     assert fields.value_ok(data.translate(fields.BREAKS))
+
+
+def introduction(octets: bytes) -> None:
+    """What a balancer in front says is complete at the same octet however it is cut, and says sound addresses."""
+
+    def outcome(parts: list[bytes]) -> object:
+        buf = b""
+        for part in parts:
+            buf += part
+            try:
+                found = proxyline.parse_introduction(buf)
+            except MalformedMessage as error:
+                assert error.status == 400
+                assert not re.search(r"[\r\n]", error.reason)
+                return error.status
+            if found is not None:
+                return found
+        return None
+
+    found = same_however_cut(octets, outcome)
+    if not isinstance(found, tuple):
+        return
+    client, size = found
+    assert 0 < size <= len(octets)
+    assert proxyline.parse_introduction(octets[:size]) == found, "what follows matters"
+    if client is None:
+        return
+    for name in (client.source, client.destination):
+        assert show(pack(name.decode("ascii"))) == name
+    assert pack(client.source.decode("ascii")) == client.packed
+    assert 0 <= client.source_port <= 65535 >= client.destination_port >= 0
+    for kind in ("0x1", "authority", "ssl_cn"):
+        value = proxyline.find_tlv(client.tlvs, proxyline.tlv_path(kind))
+        assert value is None or value in client.tlvs
+
+
+def date(octets: bytes) -> None:
+    """A date of any form is a second; written in the one form that we write, it is the same."""
+    seconds = parse_date(octets)
+    if seconds is not None and seconds < _YEAR_10000:
+        assert parse_date(http_date(seconds)) == seconds
+
+
+def ranges(data: bytes) -> None:
+    """Parts lie within the file and are no more than the whole together; a body of several has the length it says."""
+    length, octets = choose(data, (100, 0, 1, 10**12))
+    found = parse_ranges(octets, length, 5)
+    if not found:
+        return
+    assert len(found) <= 5
+    assert all(0 <= part.start < part.end <= length for part in found)
+    assert sum(part.end - part.start for part in found) <= length
+    several = Multipart(found, length, b"a/b", 7)
+    assert several.length == sum(len(head) + part.end - part.start for head, part in several) + len(several.end)
+    assert all(head.count(b"Content-Range: bytes ") == 1 for head, _ in several)

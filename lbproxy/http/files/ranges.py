@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _LARGEST = (1 << 63) - 1
-_SPEC = re.compile(rb" *(?:([0-9]+) *- *([0-9]*)|-([0-9]+)) *(,|\Z)")
+# int() raises for thousands of digits, which a field has room for; of 64 it can still be said how much is too much
+_SPEC = re.compile(rb" *(?:([0-9]{1,64}) *- *([0-9]{0,64})|-([0-9]{1,64})) *(,|\Z)")
 
 
 class Range(NamedTuple):

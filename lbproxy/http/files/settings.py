@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import EVERY_LEVEL, Context, setting, setting_args, setting_list
-from lbproxy.config.values import Misfit, choice, flag, number
+from lbproxy.config.values import Misfit, choice, decimal, flag, number
 from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.template import Template
 
@@ -80,10 +80,10 @@ def _try_files(directive: Directive) -> TryFiles:
     *files, last = directive.args
     status = 0
     if last.text.startswith("="):
-        digits = last.text[1:]
-        if not (digits.isascii() and digits.isdigit()) or int(digits) > 999:
+        code = decimal(last.text[1:])
+        if code is None or code > 999:
             raise InvalidValue(f'invalid code "{last.text}"', last.position, "such as =404")
-        status = int(digits)
+        status = code
     return TryFiles(tuple(map(_candidate, files)), Template.parse(last), status)
 
 
