@@ -45,34 +45,19 @@ _FAR = 1 << 62  # beyond it, a sum of weights is of rows that 64 bits could not 
 
 class _Other:
     """
-    What is known of another's row.
+    Another worker's row.
 
     Attributes:
-        pulse, news: Its counters when it was last read.
-        busy: Its numbers that every request changes.
+        pulse, news: Its counters of changes, as last read.
+        busy: Its numbers that every request changes, as last read.
     """
 
-    __slots__ = ("_busy", "_row", "busy", "news", "pulse")
+    __slots__ = ("busy", "news", "pulse", "row", "window")
 
-    def __init__(self, row: memoryview, busy: slice) -> None:
-        self._row, self._busy = row, row[busy]
-        self.pulse = self.news = -1
-        self.busy: list[int] = []
-
-    def moved(self) -> bool:
-        """Read what every request changes if that has changed; return whether it had."""
-        pulse = self._row[PULSE]
-        if pulse == self.pulse:
-            return False
-        self.pulse, self.busy = pulse, self._busy.tolist()
-        return True
-
-    def has_news(self) -> bool:
-        """Return whether anything else has changed, for the first time."""
-        news = self._row[NEWS]
-        changed = news != self.news
-        self.news = news
-        return bool(changed)
+    def __init__(self, row: memoryview, window: slice) -> None:
+        self.row, self.window = row, row[window]
+        self.pulse, self.news = row[PULSE], row[NEWS]
+        self.busy = self.window.tolist()
 
 
 class Zone(Ledger):
@@ -87,8 +72,10 @@ class Zone(Ledger):
         super().__init__(row, table, peers)
         self._learns = learns
         self._busy = table.span(CONNS, MEASURED if learns else WEIGHT)
+        self._conns, self._weight = table.cell(CONNS), table.cell(WEIGHT)
         self._called = -1  # changes of the roll when it was last looked at
         self._rows: list[_Other] = []
+        self._history: list[int] = []  # the busy numbers of those who are gone
         # what all rows together say, as last heard or told
         self._weights = [0] * len(peers)
         self._deficits = [0] * len(peers)
@@ -101,14 +88,15 @@ class Zone(Ledger):
 
     def learn(self) -> bool:
         """Take in what the others have done since; return whether failures may have changed."""
-        changes = self._roll.changes
-        if changes != self._called:
-            self._called = changes
-            self._rows = [_Other(self._table[row], self._busy) for row in (HISTORY, *self._others())]
-        moved = news = False
+        moved = news = self._roll.changes != self._called
+        if moved:
+            self._call()
         for other in self._rows:
-            moved |= other.moved()
-            news |= other.has_news()
+            row = other.row
+            if row[PULSE] != other.pulse:
+                other.pulse, other.busy, moved = row[PULSE], other.window.tolist(), True
+            if row[NEWS] != other.news:
+                other.news, news = row[NEWS], True
         if moved:
             self._learn_loads()
         if news:
@@ -126,13 +114,17 @@ class Zone(Ledger):
 
     def taken(self, peer: Peer) -> None:
         """Tell that *peer* was picked, and what the pick did to weights and windows."""
-        own, place = self._own, self._table.cell(WEIGHT)
-        own[self._table.cell(CONNS, peer.index)] += 1
-        for index, (each, before) in enumerate(zip(self._peers, self._weights, strict=True)):
-            weight = each.current_weight
-            if weight != before:
-                self._weights[index] = weight
-                own[place + index] = wrapped(own[place + index] + weight - before)
+        own = self._own
+        own[self._conns + peer.index] += 1
+        weights = [each.current_weight for each in self._peers]
+        if weights != self._weights:
+            for place, (weight, before) in enumerate(zip(weights, self._weights, strict=True), self._weight):
+                if weight != before:
+                    try:
+                        own[place] += weight - before
+                    except ValueError:  # 64 bits don't hold it
+                        own[place] = wrapped(own[place] + weight - before)
+            self._weights = weights
         own[PULSE] += 1
         if self._weakened:
             for each in self._peers:
@@ -144,7 +136,7 @@ class Zone(Ledger):
 
     def left(self, peer: Peer, now: float) -> None:
         """Tell that an attempt at *peer* has ended, and what was learned from it."""
-        self._own[self._table.cell(CONNS, peer.index)] -= 1
+        self._own[self._conns + peer.index] -= 1
         self.measured(peer, now)
 
     def measured(self, peer: Peer, now: float) -> None:
@@ -163,10 +155,16 @@ class Zone(Ledger):
         for peer in self._peers:
             self._tell_totals(peer)
 
+    def _call(self) -> None:
+        """See who is there, and what those have left who are not any more."""
+        self._called = self._roll.changes
+        self._history = self._table[HISTORY][self._busy].tolist()
+        self._rows = [_Other(self._table[row], self._busy) for row in self._others()]
+
     def _learn_loads(self) -> None:
         """Add up what every request changes."""
-        count = len(self._peers)
-        columns = list(zip(self._own[self._busy].tolist(), *(other.busy for other in self._rows), strict=True))
+        count, rows = len(self._peers), [other.busy for other in self._rows]
+        columns = list(zip(self._history, self._own[self._busy].tolist(), *rows, strict=True))
         self._weights = weights = list(map(sum, columns[count:2 * count]))
         if max(weights) > _FAR or min(weights) < -_FAR:
             self._weights = weights = list(map(wrapped, weights))
@@ -261,7 +259,8 @@ class ZoneGroup(PeerGroup):
         response_time: float | None = None,
     ) -> None:
         """End the attempt at *peer*."""
-        self._learn()
+        if self._learns or outcome is not Outcome.OK or peer.fails:  # else nothing depends on what others did
+            self._learn()
         super().release(peer, outcome, now, header_time, response_time)
         self._zone.left(peer, now)
 

@@ -20,7 +20,7 @@ from lbproxy.balance.shared import FIELDS_ALONE, FIELDS_OF_ZONE, PeersKey
 from lbproxy.http.totals import TOTALS
 
 _ROWS = 8192  # processes at a time, those of superseded configurations included
-_FEWEST, _GENERATIONS = 64, 8  # rows of a table of peers: at least, and times the workers of a configuration
+_FEWEST, _GENERATIONS = 256, 16  # rows of a table of peers: at least, and times the workers of a configuration
 _OCTETS = 8
 
 Tables = Mapping[PeersKey, Table]

@@ -51,7 +51,7 @@ def test_what_would_change_answers_is_refused(text: str) -> None:
     [
         "worker_cpu_affinity auto; events { use epoll; } tcp_nopush on;",
         "server { location / { proxy_temp_path /tmp; uwsgi_max_temp_file_size 0; } }",
-        "upstream b { server localhost; zone b 64k; }",
+        "upstream b { server localhost; hash_again 5; }",
         "server { fastcgi_param A b; proxy_cache off; gunzip off; tcp_nopush on; }",
     ],
 )

@@ -108,17 +108,17 @@ def test_tables_of_one_load_do_not_overlap() -> None:
 def test_a_table_has_rows_for_several_configurations() -> None:
     """Beyond that a worker does without it, and decides alone."""
     board = board_for(100)
-    rows = [claim(board, worker) for worker in range(900)]
-    assert [KEY in row.tables for row in (rows[0], rows[799], rows[800])] == [True, True, False]
+    rows = [claim(board, worker) for worker in range(1601)]
+    assert [KEY in row.tables for row in (rows[0], rows[1599], rows[1600])] == [True, True, False]
 
 
 def test_a_table_that_has_become_small_is_made_anew_with_what_is_known() -> None:
     board = board_for(2)
     row = claim(board, 1)
     row.tables[KEY][row.number][row.tables[KEY].cell(REQUESTS, 1)] = 3
-    board.admit(2, (KEY,), 60)
+    board.admit(2, (KEY,), 200)
     table = claim(board, 2, 2).tables[KEY]
-    assert table.rows > 2 * 60
+    assert table.rows > 2 * 200
     assert table.combined((), REQUESTS, 1) == 3
 
 

@@ -1,4 +1,4 @@
-"""A worker as a whole: listening, limits, draining."""
+"""A worker as a whole: listening, limits, draining, totals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from lbproxy.balance.shared import peers_key
+from lbproxy.http.totals import Totals
+from lbproxy.process.board import Board
+from lbproxy.proxy.server import LAST_CALL, PATIENCE
 from tests.support.backends import reply
 from tests.support.client import octets
 from tests.support.scene import Proxy, Scene
@@ -82,6 +86,47 @@ class TestDraining:
         answer = await client.ask(octets())
         assert (answer.text, answer.get("Connection")) == ("hello", "close")
         assert await finished(proxy) < 2
+
+    async def test_superseded_worker_waits_for_idle_clients(self, scene: Scene) -> None:
+        """Others serve already: whoever asks again within the time of patience is answered, the rest are let go."""
+        proxy = await scene.serve(RETURN)
+        returning, silent = await scene.client(), await scene.client()
+        for client in (returning, silent):
+            await client.ask(octets())
+        proxy.server.drain(PATIENCE)
+        await trio.sleep(PATIENCE - 0.5)
+        answer = await returning.ask(octets())
+        assert (answer.text, answer.get("Connection")) == ("hello", "close")
+        assert await finished(proxy) < 1
+        assert await silent.ended()
+        assert not silent.was_reset
+
+    async def test_patience_ends_when_the_service_does(self, scene: Scene) -> None:
+        """What is more urgent counts, whichever came first."""
+        proxy = await scene.serve(RETURN)
+        client = await scene.client()
+        await client.ask(octets())
+        proxy.server.drain(PATIENCE)
+        await trio.sleep(1)
+        proxy.server.drain()
+        proxy.server.drain(PATIENCE)
+        assert await finished(proxy) <= LAST_CALL + 0.1
+        assert await client.ended()
+
+    async def test_patience_is_bounded_by_worker_shutdown_timeout(self, scene: Scene) -> None:
+        """Which an operator has set."""
+        proxy = await scene.serve(f"worker_shutdown_timeout 2s; events {{}} http {{ {RETURN} }}")
+        await scene.client()
+        proxy.server.drain(PATIENCE)
+        assert await finished(proxy) == pytest.approx(2)
+
+    async def test_who_waits_in_the_queue_is_let_in(self, scene: Scene) -> None:
+        """The queue may go with this worker: that of an address that is configured no longer."""
+        proxy = await scene.serve(RETURN)
+        client = await scene.client()
+        await client.send(octets())
+        proxy.server.drain()
+        assert (await client.answer()).text == "hello"
 
     async def test_requests_in_hand_are_finished(self, scene: Scene) -> None:
         """However long they take."""
@@ -171,3 +216,71 @@ class TestDraining:
                 accepted, _ = sock.accept()
                 assert accepted.recv(100).startswith(b"GET / ")
                 accepted.close()
+
+
+class TestTotals:
+    """Counts of clients and requests."""
+
+    async def test_a_connection_waits_reads_and_writes(self, scene: Scene) -> None:
+        """It waits without an octet, reads with part of a head, and writes from there to the end of the answer."""
+        b = scene.backend()
+        server = (await scene.serve(PASS, b=b)).server
+        client = await scene.client()
+        await wait_all_tasks_blocked()
+        assert (server.totals(), server.totals().waiting) == (Totals(1, 1, 0, 1, 0, 0), 1)
+        await client.send(octets()[:10])
+        await wait_all_tasks_blocked()
+        assert server.totals() == Totals(1, 1, 0, 1, 1, 0)
+        await client.send(octets()[10:])
+        wire = await b.accept()
+        await wire.request()
+        assert server.totals() == Totals(1, 1, 1, 1, 0, 1)
+        await wire.send(OK)
+        await client.answer()
+        await wait_all_tasks_blocked()
+        assert (server.totals(), server.totals().waiting) == (Totals(1, 1, 1, 1, 0, 0), 1)
+        client.close()
+        await wait_all_tasks_blocked()
+        assert server.totals() == Totals(1, 1, 1)
+
+    @pytest.mark.parametrize("sent", [
+        b"GET", b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+    ])
+    async def test_clients_that_break_off_are_counted_out(self, scene: Scene, sent: bytes) -> None:
+        """Wherever they do."""
+        server = (await scene.serve(PASS, b=scene.backend())).server
+        client = await scene.client()
+        await client.send(sent)
+        await wait_all_tasks_blocked()
+        client.close()
+        await wait_all_tasks_blocked()
+        totals = server.totals()
+        assert (totals.accepts, totals.active, totals.reading, totals.writing) == (1, 0, 0, 0)
+
+    async def test_workers_add_up(self, scene: Scene) -> None:
+        """What others did a second ago is counted, and all that those did who are gone."""
+        board = Board()
+        board.admit(1, (), 2)
+        first, second = [await scene.serve(RETURN, row=board.claim(worker, 1)) for worker in range(2)]
+        client = await scene.client(second)
+        await client.ask(octets())
+        await client.ask(octets())
+        await trio.sleep(1)
+        assert first.server.totals() == Totals(1, 1, 2, 1)
+        second.server.stop()
+        await finished(second)
+        board.release(1)
+        assert first.server.totals() == Totals(1, 1, 2)
+
+
+async def test_workers_with_a_zone_balance_as_one(scene: Scene) -> None:
+    """What one knows of servers, the others know at once."""
+    plan = scene.plan("upstream u { zone u 64k; server <dead>; server <b>; } " + PASS.replace("<b>", "u"),
+                      dead=scene.dead(), b=scene.answering(OK))
+    board = Board()
+    board.admit(1, [peers_key(upstream.conf) for upstream in plan.upstreams.plans.values()], 2)
+    for worker in range(2):
+        await scene.serve(plan, row=board.claim(worker, 1))
+        assert (await scene.ask(octets())).status == 200
+        await trio.sleep(1.5)
+    assert len(scene.errors()) == 1

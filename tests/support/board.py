@@ -27,10 +27,9 @@ class Workers:
         self.groups: dict[int, PeerGroup] = {}
         self.load(conf)
 
-    def load(self, conf: UpstreamConf, count: int = 0) -> None:
-        """Start the workers of a new configuration, as many as before or *count*, beside those there are."""
+    def load(self, conf: UpstreamConf) -> None:
+        """Start the workers of a new configuration, as many as before, beside those there are."""
         self.conf, self._generation = conf, self._generation + 1
-        self._count = count or self._count
         self.board.admit(self._generation, [peers_key(conf)], self._count)
         for _ in range(self._count):
             self.start()

@@ -395,8 +395,8 @@ class Scene:
         """Return the plan of *conf*."""
         return load_text(fill(conf, {"dir": self.directory, **names}), str(self.directory / "site.conf"))
 
-    async def serve(self, conf: str | Plan, /, **names: object) -> Proxy:
-        """Start a server with *conf* and wait until it serves."""
+    async def serve(self, conf: str | Plan, /, *, row: Row | None = None, **names: object) -> Proxy:
+        """Start a server with *conf* and wait until it serves; *row* is what it shares with others."""
         plan = conf if isinstance(conf, Plan) else self.plan(conf, **names)
         sockets = {listener.address: [_listening(listener.address)] for listener in plan.config.listeners}
         access = {
@@ -405,7 +405,7 @@ class Scene:
             for log in plan.access_logs
         }
         logs = Logs([(str(self.directory / "error.log"), "debug")], access)
-        proxy = Proxy(Server(plan, sockets, logs), logs, sockets)
+        proxy = Proxy(Server(plan, sockets, logs, row), logs, sockets)
         self.proxies.append(proxy)
         await self._nursery.start(proxy.run)
         return proxy
