@@ -75,8 +75,6 @@ class FileServer:
     async def _serve(self, conn: Connection, ex: Exchange, path: bytes | None) -> Verdict:
         if ex.method not in _METHODS:
             return 405
-        if conn.body is not None:
-            conn.body.inspect()
         if path is None:
             return self._nowhere(conn, ex)
         if ex.path.endswith(b"/"):
@@ -85,6 +83,8 @@ class FileServer:
         if isinstance(opened, int):
             return opened
         try:
+            if conn.body is not None:
+                conn.body.inspect()
             return await self._answer(conn, ex, opened)
         except FileShrunk:
             conn.cut()
@@ -157,6 +157,7 @@ class FileServer:
                 head, _ = respond.compose(conn, ex, 304, known.lines + opened.vary, None)
                 return await _finish(conn, ex, head)
             if status:
+                ex.forced_status = 0
                 return status
         return await self._send(conn, ex, opened, found.st_size, known, asked)
 
@@ -165,10 +166,10 @@ class FileServer:
     ) -> Verdict:
         """Send the file of *size* octets, or what is *asked* for of it."""
         media_type, sent = self._action.types.media_type(ex.path), ex.method != b"HEAD"
-        fields = known.lines + opened.coding + opened.vary
+        ex.status = ex.forced_status or 200
+        fields = (known.lines if ex.status == 200 else known.etag_line) + opened.coding + opened.vary
         if media_type:
             fields = b"Content-Type: %b\r\n%b" % (media_type, fields)
-        ex.status = ex.forced_status or 200
         framed = None
         if conn.route.filters is not None:
             fields, framed = respond.apply_filters(conn, ex, conn.route.filters, fields, size, bodied=sent)
@@ -195,6 +196,7 @@ async def _send_ranges(
     """Send *ranges* of a file of *size* octets, which has *fields*; 416 if there are none."""
     if not ranges:
         ex.added += b"Content-Range: bytes */%d\r\n" % size
+        ex.forced_status = 0
         return 416
     ex.status, sent = 206, ex.method != b"HEAD"
     if len(ranges) == 1:
