@@ -34,12 +34,16 @@ from lbproxy.http.files.paths import Root, Roots
 from lbproxy.http.files.settings import FileSettings
 from lbproxy.http.files.trial import Trial
 from lbproxy.http.filters import Filters, chain
+from lbproxy.http.geo import Geo, GeoSettings
 from lbproxy.http.gzip import GzipSettings, compile_gzip
 from lbproxy.http.headers import HeaderSettings, compile_headers, compile_trailers
+from lbproxy.http.maps import Map, MapSettings
+from lbproxy.http.referers import RefererSettings, compile_referers
 from lbproxy.http.rewrite import SCRIPTS, RewriteSettings, captured, compile_script, declared, internal_only
 from lbproxy.http.router import Router
+from lbproxy.http.split_clients import SplitClients, SplitClientsSettings
 from lbproxy.http.template import Template
-from lbproxy.http.variables import Constants, VariableTable
+from lbproxy.http.variables import Computed, Constants, VariableTable
 from lbproxy.http.verdict import Step
 from lbproxy.protocols.forwarding import ForwardSettings, UpstreamProtocol, is_own
 from lbproxy.protocols.http import HttpProtocol, ProxySettings
@@ -68,6 +72,10 @@ GRAMMAR = Grammar(
         GzipSettings,
         FileSettings,
         RewriteSettings,
+        RefererSettings,
+        MapSettings,
+        SplitClientsSettings,
+        GeoSettings,
         *CHECK_SETTINGS,
         *(settings for settings, _ in PROTOCOLS),
     ),
@@ -189,14 +197,18 @@ class _Compiler:
         ]
         self._roots = Roots(environment.prefix, environment.real_path)
         self._file_mode = environment.file_mode
+        self._blocks = variable_blocks(config)
+        self._computed = {block.name: Computed(block.name, volatile=block.volatile) for block in self._blocks}
+        self._computed["invalid_referer"] = Computed("invalid_referer")
         self._table = VariableTable(
-            constants, declared(config.directives), self._captured(), self._roots.getters()
+            constants, declared(config.directives), self._captured(), self._roots.getters(), self._computed
         )
         self._logs: LogCompiler | None = None
         self._checks: CheckCompiler | None = None
 
     def compile(self) -> tuple[Plan, list[ConfigError]]:
         """Return the plan as far as it could be made, and the mistakes."""
+        self._compute()
         self._check_templates()
         self._upstreams = UpstreamTable(self._config, self._upstream_blocks())
         with self._catching():
@@ -252,6 +264,16 @@ class _Compiler:
                 yield from redirect.regex.groupindex if redirect.regex else ()
             yield from (assignment.name for assignment in location.settings(AuthRequestSettings).sets)
         yield from captured(self._config.directives)
+        for block in self._config.settings(MapSettings).maps:
+            yield from block.captured
+
+    def _compute(self) -> None:
+        """Compile the blocks that make variables; of two with the same name the later one counts."""
+        for block in self._blocks:
+            with self._catching():
+                self._computed[block.name].compute = block.compile(self._table)
+        with self._catching():
+            self._computed["invalid_referer"].compute = compile_referers(self._locations)
 
     def _check_templates(self) -> None:
         """Look up the variables of everything configured, also of what no request will ever see (as nginx)."""
@@ -350,6 +372,12 @@ class _Compiler:
         if destination.target is None:
             return None
         return self._upstreams.add(destination.target, default_port, destination.position, self._resolver)
+
+
+def variable_blocks(config: Config) -> Sequence[Map | SplitClients | Geo]:
+    """Return what makes variables: each has a name, and may have to be asked anew whenever that is used."""
+    maps, splits = config.settings(MapSettings).maps, config.settings(SplitClientsSettings).splits
+    return [*maps, *splits, *config.settings(GeoSettings).geos]
 
 
 def _with_inner(location: Location) -> Iterator[Location]:

@@ -73,7 +73,8 @@ IGNORED: Mapping[str, Context] = _table(
     # names are resolved at load, by the system
     (EVERY_LEVEL | _UPSTREAM, "resolver resolver_timeout"),
     # what is logged beside the requests
-    (EVERY_LEVEL | Context.IF, "log_subrequest rewrite_log uninitialized_variable_warn"),
+    (EVERY_LEVEL, "log_subrequest"),
+    (EVERY_LEVEL | Context.IF | Context.SERVER_IF, "rewrite_log uninitialized_variable_warn"),
     # compression: how memory is used for it; other kinds: clients get the same content without
     (
         EVERY_LEVEL,
@@ -86,8 +87,9 @@ IGNORED: Mapping[str, Context] = _table(
         """addition_types override_charset
         image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen
         image_filter_transparency image_filter_webp_quality mirror_request_body
-        mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame referer_hash_bucket_size referer_hash_max_size ssi_last_modified ssi_min_file_chunk
-        ssi_ignore_recycled_buffers ssi_silent_errors ssi_types ssi_value_length
+        mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame referer_hash_bucket_size
+        referer_hash_max_size ssi_last_modified ssi_min_file_chunk ssi_ignore_recycled_buffers
+        ssi_silent_errors ssi_types ssi_value_length
         sub_filter_last_modified sub_filter_once sub_filter_types userid_domain userid_expires userid_flags
         userid_mark userid_name userid_p3p userid_path userid_service xml_entities xslt_last_modified
         xslt_param xslt_string_param xslt_types""",
@@ -157,17 +159,16 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
     # other kinds of servers
     ((), "stream mail"),
     # who may see what
-    ((), "internal valid_referers"),
     ((), "secure_link secure_link_md5 secure_link_secret"),
     (("off",), "auth_jwt"),
     # requests that are changed, or answered otherwise
-    ((), "if rewrite break map geo geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive"),
-    ((), "split_clients random_index empty_gif flv mp4 f4f hls post_action"),
+    ((), "geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive"),
+    ((), "random_index empty_gif flv mp4 f4f hls post_action"),
     ((), "stub_status status api early_hints"),
     ((), "ancient_browser ancient_browser_value modern_browser modern_browser_value"),
     ((), "perl perl_require perl_set js_access js_body_filter js_content js_header_filter js_import js_set"),
     ((), "fastcgi_pass scgi_pass grpc_pass memcached_pass tunnel_pass"),
-    (("off",), "dav_methods dav_ext_methods ssi mirror recursive_error_pages"),
+    (("off",), "dav_methods dav_ext_methods ssi mirror"),
     # answers that are changed
     ((), "add_header_inherit add_trailer_inherit add_before_body add_after_body"),
     ((), "sub_filter xslt_stylesheet source_charset charset_map"),

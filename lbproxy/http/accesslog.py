@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from lbproxy.config.parser import Argument, Directive
-from lbproxy.config.settings import Context, setting_list
+from lbproxy.config.settings import EVERY_LEVEL, Context, setting_list
 from lbproxy.config.values import duration, size, split_parameter
 from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.exchange import Exchange
@@ -174,7 +174,9 @@ def _value(parse: Callable[[Argument], V], arg: Argument, complaint: str) -> V:
 class AccessLogSettings:
     """Where requests are logged, and how; a block with any ``access_log`` inherits none."""
 
-    logs: tuple[AccessLog, ...] = setting_list("access_log", parse_access_log, (AccessLog(path=""),))
+    logs: tuple[AccessLog, ...] = setting_list(
+        "access_log", parse_access_log, (AccessLog(path=""),), contexts=EVERY_LEVEL | Context.IF | Context.LIMIT_EXCEPT
+    )
     formats: tuple[LogFormat, ...] = setting_list(
         "log_format", parse_log_format, (), arity=(2, None), contexts=Context.HTTP
     )

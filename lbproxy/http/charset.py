@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
-from lbproxy.config.settings import setting, setting_args
+from lbproxy.config.settings import EVERY_LEVEL, Context, setting, setting_args
 from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.filters import FieldFilter
@@ -43,7 +43,7 @@ class CharsetSettings:
         types: "*" stands for all of them.
     """
 
-    charset: str = setting("charset", _charset, "")
+    charset: str = setting("charset", _charset, "", contexts=EVERY_LEVEL | Context.IF)
     types: tuple[str, ...] = setting_args("charset_types", _types, _TYPES, arity=(1, None))
 
 

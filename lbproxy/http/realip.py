@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 from lbproxy.config.addresses import Endpoint, Resolver, resolve
 from lbproxy.config.networks import Network, parse_network
-from lbproxy.config.octets import octets, text_of
+from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_list
 from lbproxy.config.values import flag
 from lbproxy.errors import InvalidValue, Position
 from lbproxy.http.exchange import Exchange
-from lbproxy.wire.addresses import mapped, pack, show
+from lbproxy.http.forwarded import Proxies
+from lbproxy.wire.addresses import show
 from lbproxy.wire.heads import RequestHead
 
 PROXY_PROTOCOL = "proxy_protocol"
@@ -77,48 +78,23 @@ class RealIp:
         InvalidValue: A name that cannot be resolved.
     """
 
-    __slots__ = ("_claim", "_networks", "_recursive")
+    __slots__ = ("_claim", "_proxies")
 
     def __init__(self, settings: RealIpSettings, resolver: Resolver) -> None:
-        self._networks = [network for one in settings.trusted for network in _networks(one, resolver)]
-        self._recursive = settings.recursive
+        networks = [network for one in settings.trusted for network in _networks(one, resolver)]
+        self._proxies = Proxies(networks, settings.recursive)
         self._claim = _by_introduction if settings.header == PROXY_PROTOCOL else _by_field(settings.header)
 
     def __call__(self, ex: Exchange) -> None:
         """Change the client of *ex*, if one is named by somebody trusted and that has not been done yet."""
         client = ex.client
-        if client.connected is not None or not self._trusts(client.packed):
+        if client.connected is not None or not self._proxies.trusts(client.packed):
             return
         claim = self._claim(ex)
         if claim is not None:
-            found = self._follow(*claim)
+            found = self._proxies.follow(*claim)
             if found is not None:
                 ex.client = client.instead(show(found[0]), *found)
-
-    def _trusts(self, packed: bytes) -> bool:
-        packed = mapped(packed) or packed
-        return any(network.holds(packed) for network in self._networks)
-
-    def _follow(self, names: bytes, port: int) -> tuple[bytes, int] | None:
-        """
-        Return the address to be believed, packed and with its port.
-
-        Args:
-            names: Addresses separated by commas or blanks, the nearest last.
-            port: That of a single one which names none.
-        """
-        found = None
-        for name in reversed(names.replace(b",", b" ").split(b" ")):
-            if not name:
-                continue
-            try:
-                packed, own_port = _parse(name)
-            except ValueError:
-                break
-            found = packed, own_port or port
-            if not self._recursive or not self._trusts(packed):
-                break
-        return found
 
 
 Claim = Callable[[Exchange], "tuple[bytes, int] | None"]
@@ -144,26 +120,6 @@ def _by_field(name: str) -> Claim:
 def _by_introduction(ex: Exchange) -> tuple[bytes, int] | None:
     said = ex.client.introduction
     return None if said is None else (said.source, said.source_port)
-
-
-def _parse(name: bytes) -> tuple[bytes, int]:
-    """Return the address *name* packed, and its port or 0 (ngx_inet.c:ngx_parse_addr_port); raises ValueError."""
-    text = text_of(name)
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError("invalid address")
-        return pack(host), _port(rest[1:]) if rest else 0
-    host, colon, port = text.partition(":")
-    if colon and ":" not in port:
-        return pack(host), _port(port)
-    return pack(text), 0
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 65535:
-        raise ValueError("invalid port")
-    return int(text)
 
 
 def _networks(trusted: Trusted, resolver: Resolver) -> Sequence[Network]:

@@ -1,5 +1,5 @@
 """
-The rewrite phase: scripts of ``set``, ``if``, ``rewrite``, ``break`` and ``return``, compiled to one function per block.
+The rewrite phase: ``set``, ``if``, ``rewrite``, ``break`` and ``return``, compiled to one function per block.
 
 A script runs from top to bottom for every request that enters its block, a server's before a location is
 chosen (src/http/modules/ngx_http_rewrite_module.c).  An ``if`` that holds puts its own block in force on the way, so
@@ -17,6 +17,7 @@ from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.regex import group_names
 from lbproxy.config.settings import Context, setting_args
+from lbproxy.config.values import decimal
 from lbproxy.config.vocabulary import Script
 from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue, Position, Source
 from lbproxy.http.conditions import REGEX_OPERATORS, FileMode, compile_condition
@@ -24,7 +25,7 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.http.flow import CHANGED, STOP, Action, Flow, Value, bind
 from lbproxy.http.substitution import compile_rewrite
 from lbproxy.http.template import Template
-from lbproxy.http.variables import VARIABLES, VariableTable
+from lbproxy.http.variables import VARIABLES, VariableTable, variable_name
 from lbproxy.http.verdict import RELOCATE, Answer, Said, Step
 from lbproxy.wire.status import REDIRECTS
 
@@ -168,14 +169,10 @@ def captured(directives: Iterable[Directive]) -> Iterator[str]:
 def _compile_set(directive: Directive, table: VariableTable) -> Action:
     """Compile ``set $name value`` (ngx_http_rewrite_set)."""
     target, text = directive.args
-    name = target.text.removeprefix("$").lower()
-    if not target.text.startswith("$") or not name:
-        raise InvalidValue(f'invalid variable name "{target.text}"', target.position, f"write ${target.text}")
+    if target.text.lower() == "$args":
+        return _set_args(bind(Template.parse(text), table))
+    name = variable_name(target)
     value = bind(Template.parse(text), table)
-    if name == "args":
-        return _set_args(value)
-    if name in VARIABLES:
-        raise InvalidValue(f'the duplicate "{name}" variable', target.position, "nothing may change this one")
 
     def assign(ex: Exchange, changed: bool) -> None:
         assigned = value(ex, changed)  # which may itself give variables their values
@@ -208,11 +205,10 @@ def _compile_break(_: Directive, __: VariableTable) -> Action:
 def _compile_return(directive: Directive, table: VariableTable) -> Action:
     """Compile ``return code [text]``, ``return code URL`` or ``return URL`` (ngx_http_rewrite_return)."""
     first, *rest = directive.args
-    if first.text.isascii() and first.text.isdigit() and int(first.text) <= 999:
-        status = int(first.text)
-    elif not rest and first.text.startswith(("http://", "https://", "$scheme")):
+    status = decimal(first.text)
+    if not rest and first.text.startswith(("http://", "https://", "$scheme")):
         status, rest = 302, [first]
-    else:
+    if status is None or status > 999:
         raise InvalidValue(f'invalid return code "{first.text}"', first.position)
     template = Template.parse(rest[0]) if rest else _NOTHING
     if template.constant == b"" and status >= 400:

@@ -18,8 +18,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from lbproxy.config.model import Address, Config, Location, MatchKind, ServerName, VirtualServer
+from lbproxy.config.model import Address, Config, Location, MatchKind, VirtualServer
 from lbproxy.config.octets import octets
+from lbproxy.http.hostnames import HostTable
 from lbproxy.wire import uri
 
 
@@ -79,42 +80,23 @@ class Router:
 class ServerNames:
     """The servers of one listen address by name."""
 
-    __slots__ = ("_default", "_exact", "_expressions", "_heads", "_tails")
+    __slots__ = ("_default", "_exact", "_expressions", "_wild")
 
     def __init__(self, address: Address, servers: Iterable[VirtualServer]) -> None:
         here = [
             (server, default) for server in servers for listen, default in server.listens if listen == address
         ]
         self._default = next((server for server, default in here if default), here[0][0])
-        self._exact: dict[bytes, VirtualServer] = {}
-        self._heads: dict[bytes, VirtualServer] = {}  # "*.a.b" as b"a.b"
-        self._tails: dict[bytes, VirtualServer] = {}  # "a.b.*" as b"a.b"
+        table: HostTable[VirtualServer] = HostTable()
         self._expressions: list[tuple[re.Pattern[bytes], VirtualServer]] = []
-        taken: set[bytes] = set()
         for server, _ in here:
             for name in server.names:
-                self._add(name, server, taken)
-
-    def _add(self, name: ServerName, server: VirtualServer, taken: set[bytes]) -> None:
-        """
-        Add one name, unless it conflicts with one before it (src/core/ngx_hash.c:ngx_hash_add_key).
-
-        Args:
-            taken: The names that "a.b" and ".a.b" have claimed; the latter claims, and is refused, as a whole.
-        """
-        text = octets(name.text.lower())
-        if name.regex is not None:
-            self._expressions.append((name.regex, server))
-        elif text.startswith(b"*."):
-            self._heads.setdefault(text[2:], server)
-        elif text.endswith(b".*"):
-            self._tails.setdefault(text[:-2], server)
-        elif text.removeprefix(b".") not in taken:
-            taken.add(text.removeprefix(b"."))
-            if not text.startswith(b"."):
-                self._exact[text] = server
-            elif text[1:] not in self._heads:
-                self._exact[text[1:]] = self._heads[text[1:]] = server
+                if name.regex is not None:
+                    self._expressions.append((name.regex, server))
+                else:
+                    table.add(octets(name.text.lower()), server)  # of two that conflict the first counts
+        self._exact = table.exact
+        self._wild = table if table.wild else None
 
     def find(self, host: bytes) -> tuple[VirtualServer, re.Match[bytes] | None]:
         """
@@ -123,10 +105,8 @@ class ServerNames:
         The match is that of the regular expression that led to the server, for `Exchange.capture`, or None.
         """
         server = self._exact.get(host)
-        if server is None and self._heads:
-            server = _head(self._heads, host)
-        if server is None and self._tails:
-            server = _tail(self._tails, host)
+        if server is None and self._wild is not None:
+            server = self._wild.find(host)
         if server is not None:
             return server, None
         for expression, candidate in self._expressions:
@@ -134,28 +114,6 @@ class ServerNames:
             if match is not None:
                 return candidate, match
         return self._default, None
-
-
-def _head(heads: Mapping[bytes, VirtualServer], host: bytes) -> VirtualServer | None:
-    """Return the value of the longest key that stands behind a dot of *host* and runs to its end."""
-    dot = host.find(b".")
-    while dot >= 0:
-        server = heads.get(host[dot + 1 :])
-        if server is not None:
-            return server
-        dot = host.find(b".", dot + 1)
-    return None
-
-
-def _tail(tails: Mapping[bytes, VirtualServer], host: bytes) -> VirtualServer | None:
-    """Return the value of the longest key that *host* begins with and continues with a dot."""
-    dot = host.rfind(b".")
-    while dot > 0:
-        server = tails.get(host[:dot])
-        if server is not None:
-            return server
-        dot = host.rfind(b".", 0, dot)
-    return None
 
 
 class Level:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
 
+from lbproxy.config.parser import Argument
 from lbproxy.config.values import did_you_mean
+from lbproxy.errors import InvalidValue
 from lbproxy.http import getters
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter
@@ -99,6 +101,37 @@ PREFIXES: Mapping[str, Callable[[str], Getter]] = {
 """Families of variables: prefix -> maker of the getter for the rest of the name."""
 
 
+class Computed:
+    """
+    The getter of a variable that a block of the configuration (``map``, ``geo``, ...) makes.
+
+    It is computed when it is first asked for, and kept for the rest of the request unless it is *volatile*; what
+    ``set`` assigns is kept in any case.  A variable that needs itself finds nothing.
+
+    Attributes:
+        compute: Returns the value; to be set once all other variables are known.
+    """
+
+    __slots__ = ("_name", "_volatile", "compute")
+
+    def __init__(self, name: str, *, volatile: bool = False) -> None:
+        self._name, self._volatile = name, volatile
+        self.compute: Getter = getters.absent
+
+    def __call__(self, ex: Exchange) -> bytes:
+        """Return the value for *ex*."""
+        if ex.values is None:
+            ex.values = {}
+        values, name = ex.values, self._name
+        value = values.get(name)
+        if value is None:
+            values[name] = b""
+            value = values[name] = self.compute(ex) or b""
+            if self._volatile:
+                del values[name]
+        return value
+
+
 class VariableTable:
     """
     The variables of one configuration.
@@ -108,6 +141,7 @@ class VariableTable:
         defined: Names that `set` gives values to; b"" until it does.
         captured: Names of groups in regular expressions; not found until one matches.
         located: Those that depend on the location in force: document_root, realpath_root, request_filename.
+        computed: Those that blocks make.
     """
 
     def __init__(
@@ -116,10 +150,12 @@ class VariableTable:
         defined: Iterable[str] = (),
         captured: Iterable[str] = (),
         located: Mapping[str, Getter] = MappingProxyType({}),
+        computed: Mapping[str, Computed] = MappingProxyType({}),
     ) -> None:
         self._getters: dict[str, Getter] = {
             **{name.lower(): _value(name.lower(), None) for name in captured},
-            **{name.lower(): _value(name.lower(), b"") for name in defined},
+            **{name.lower(): _settable(name.lower()) for name in defined},
+            **computed,
             **{name: _constant(name, value) for name, value in constants.items()},
             **VARIABLES,
             **located,
@@ -128,17 +164,45 @@ class VariableTable:
     def lookup(self, name: str) -> Getter:
         """Return the getter of variable *name*, in any letter case; raises KeyError when there is none."""
         name = name.lower()
-        getter = self._getters.get(name)
-        if getter is not None:
-            return getter
-        for prefix, make in PREFIXES.items():
-            if name.startswith(prefix) and len(name) > len(prefix):
-                return make(name.removeprefix(prefix))
-        raise KeyError(name)
+        getter = self._getters.get(name) or _of_family(name)
+        if getter is None:
+            raise KeyError(name)
+        return getter
 
     def suggest(self, name: str) -> str:
         """Return a hint for a name that `lookup` does not know; "" when nothing is near."""
         return did_you_mean(name.lower(), self._getters, 'did you mean "${}"?')
+
+
+def variable_name(target: Argument) -> str:
+    """Return the name that *target* gives to a new variable, in lower case; raises InvalidValue."""
+    name = target.text.removeprefix("$").lower()
+    if not target.text.startswith("$") or not name:
+        raise InvalidValue(f'invalid variable name "{target.text}"', target.position, f"write ${target.text}")
+    if name in VARIABLES:
+        raise InvalidValue(f'the duplicate "{name}" variable', target.position, "nothing may change this one")
+    return name
+
+
+def _of_family(name: str) -> Getter | None:
+    """Return the getter of one of `PREFIXES`."""
+    for prefix, make in PREFIXES.items():
+        if name.startswith(prefix) and len(name) > len(prefix):
+            return make(name.removeprefix(prefix))
+    return None
+
+
+def _settable(name: str) -> Getter:
+    """Return the getter of what ``set`` assigns; until it does, ``$http_x`` and its like mean what they always mean."""
+    otherwise = _of_family(name)
+    if otherwise is None:
+        return _value(name, b"")
+
+    def get(ex: Exchange) -> bytes | None:
+        value = ex.values.get(name) if ex.values is not None else None
+        return otherwise(ex) if value is None else value
+
+    return get
 
 
 def _value(name: str, unset: bytes | None) -> Getter:

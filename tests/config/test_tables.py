@@ -31,10 +31,6 @@ def test_names_are_names() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "server { if ($a) { return 403; } }",
-        "map $a $b { default 1; }",
-        "server { location / { internal; } }",
-        "server { rewrite ^ /x; }",
         "server { location / { fastcgi_pass x; } }",
         "limit_rate 5k;",
         "server { ssl on; }",
