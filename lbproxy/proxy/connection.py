@@ -310,8 +310,9 @@ class Connection:
             return False
         body = self.body
         if not ex.keep_alive:
-            unread = (body is not None and not body.complete) or self._buf
-            if unread or self.settings.lingering_close == "always":
+            stream = self.stream
+            more = self._buf or (body is not None and (not body.complete or body.leftover))
+            if more or self.settings.lingering_close == "always" or (stream.readable and stream.has_octets()):
                 await self.stream.poller.as_task(self._linger)
             return False
         if body is not None:

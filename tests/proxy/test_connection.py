@@ -301,6 +301,22 @@ class TestLingering:
         assert await client.ended()
         assert not client.was_reset
 
+    @pytest.mark.parametrize("last", [octets("/", "Connection: close"), octets("/", version="1.0")])
+    async def test_a_client_that_sent_more_meanwhile_can_read_its_last_answer(self, scene: Scene, last: bytes) -> None:
+        """Octets that nobody has read would make the close a reset."""
+        b = scene.backend()
+        await scene.serve(PASS, b=b)
+        client = await scene.client()
+        await client.send(last)
+        server = await b.accept()
+        await server.request()
+        await client.send(octets("/more"))
+        await wait_all_tasks_blocked()
+        await server.send(OK)
+        assert (await client.answer()).body == b"ok"
+        assert await client.ended()
+        assert not client.was_reset
+
     async def test_ends_when_the_client_closes(self, scene: Scene) -> None:
         """A client that has read its answer and closes is gone at once."""
         await scene.serve(self.LIMIT % "")
