@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _READ_EDGES = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _WRITE_EDGES = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
-_HANGUPS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_FAILURES = select.EPOLLHUP | select.EPOLLERR
+_HANGUPS = select.EPOLLRDHUP | _FAILURES
 
 
 class Channel:
@@ -35,17 +36,19 @@ class Channel:
     Attributes:
         readable, writable: Worth trying; see above.
         hung_up: The other side has closed (at least) its sending half, or the socket has failed.
-        on_hangup: Called once, when that happens while set; it must not block.
+        broken: It takes nothing any more either: the connection was reset, or closed on both sides.
+        on_hangup: Called when one of the two happens while set; it must not block.
         on_input: Called instead of waking a reader when input comes and nobody waits for it.
     """
 
     __slots__ = ("_events", "_pair", "_pair_waiter", "_read_deadline", "_reader", "_write_deadline", "_writer",
-                 "check_at", "closed", "fd", "hung_up", "on_hangup", "on_input", "poller", "readable", "writable")
+                 "broken", "check_at", "closed", "fd", "hung_up", "on_hangup", "on_input", "poller", "readable",
+                 "writable")
 
     def __init__(self, poller: Poller, fd: int) -> None:
         self.poller, self.fd = poller, fd
         self.readable = self.writable = True
-        self.hung_up = self.closed = False
+        self.hung_up = self.broken = self.closed = False
         self.on_hangup: Callable[[], None] | None = None
         self.on_input: Callable[[], None] | None = None
         self.check_at = inf
@@ -140,10 +143,8 @@ class Channel:
 
     def on_edge(self, events: int) -> None:
         """Take *events* from epoll."""
-        if events & _HANGUPS and not self.hung_up:
-            self.hung_up = True
-            if self.on_hangup is not None:
-                self.on_hangup()
+        if events & _HANGUPS:
+            self._hang_up(broken=bool(events & _FAILURES))
         if events & _READ_EDGES:
             self.readable = True
             if self._reader is not None:
@@ -154,6 +155,13 @@ class Channel:
             self.writable = True
             if self._writer is not None:
                 self._wake_writer(None)
+
+    def _hang_up(self, *, broken: bool) -> None:
+        if self.hung_up and self.broken >= broken:
+            return
+        self.hung_up, self.broken = True, broken
+        if self.on_hangup is not None:
+            self.on_hangup()
 
     def expire(self, now: float) -> None:
         """Time out the waiters whose deadline has come, and arm the timer again for the others."""

@@ -140,6 +140,15 @@ class Poller:
         self.current = None
         self._kicked = False
 
+    def after(self, delay: float, call: Callable[[], None]) -> None:
+        """Call *call* in *delay* seconds, unless the poller ends before; for what is rare, for it takes a task."""
+
+        async def wait() -> None:
+            await trio.sleep(delay)
+            call()
+
+        self._nursery.start_soon(wait)
+
     async def as_task(self, function: Callable[..., Awaitable[T]], *args: object) -> T:
         """Return what ``await function(*args)`` does, run by a trio task if a fibre asks."""
         fibre = self.current

@@ -155,7 +155,7 @@ def _new_relay(conn: Connection, inquiry: Inquiry, reply: Reply, framer: Framer)
         protocol=inquiry.protocol.name,
         read_timeout=settings.read_timeout,
         send_timeout=conn.settings.send_timeout,
-        half_closed=inquiry.half_closed,
+        client_left=inquiry.client_left,
     )
 
 

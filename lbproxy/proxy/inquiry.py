@@ -1,9 +1,8 @@
 """
 One request put to one server: send it, and read the head of what comes back.
 
-This is the upstream boundary: errors of a server's stream become `UpstreamError` here, with the phase in which they
-happened and, where it is known, what the operator may do about it.  What goes wrong on the client's side while its body
-is passed on leaves as `ClientGone` or `MalformedMessage`.
+This is the upstream boundary: errors of a server's stream become `UpstreamError` here (see `blame`).  What goes wrong
+on the client's side while its body is passed on leaves as `ClientGone` or `MalformedMessage`.
 """
 
 from __future__ import annotations
@@ -15,23 +14,10 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import trio
 
-from lbproxy.errors import (
-    ClientGone,
-    ConnectFailed,
-    InvalidResponse,
-    LbproxyError,
-    MalformedMessage,
-    StreamClosed,
-    StreamError,
-    StreamTimeout,
-    UpstreamClosed,
-    UpstreamError,
-    UpstreamTimeout,
-)
+from lbproxy.errors import ClientGone, LbproxyError, MalformedMessage, StreamClosed, StreamError
 from lbproxy.net.channel import wait_either
-from lbproxy.protocols.diagnosis import Failure, mend
+from lbproxy.proxy.blame import failed, invalid
 from lbproxy.proxy.requestbody import RequestBody, Spool, SpoolReader
-from lbproxy.wire import uwsgi
 from lbproxy.wire.body import CHUNKED, in_chunks
 
 if TYPE_CHECKING:
@@ -45,12 +31,8 @@ if TYPE_CHECKING:
     from lbproxy.wire.heads import ResponseHead
 
 _MOST_INTERIM = 16  # 1xx heads before the final one
-_WHILE = {
-    "connect": "while connecting to upstream",
-    "send": "while sending request to upstream",
-    "head": "while reading response header from upstream",
-    "body": "while reading upstream",
-}
+_RIGHT_BEHIND = 0.5  # seconds behind its request within which a client's FIN may be the mere end of its sending
+_GRACE = 1.0  # seconds in which such a client must have been sent something; after them it counts as gone
 
 T = TypeVar("T")
 Source = bytes | Spool | RequestBody
@@ -71,10 +53,10 @@ class Inquiry:
 
     Attributes:
         body_sent: The server got the whole body of the last `put`; else its connection must not be used again.
-        half_closed: The client had ended its sending before; that it did so says nothing then.
+        half_closed: The client has ended its sending, and is taken to wait for its answer nonetheless.
     """
 
-    __slots__ = ("_client", "_framing", "_reader", "_request", "_server", "_settings", "_source", "_unsent",
+    __slots__ = ("_client", "_framing", "_heard", "_reader", "_request", "_server", "_settings", "_source", "_unsent",
                  "body_sent", "exchange", "half_closed", "protocol")
 
     def __init__(
@@ -93,7 +75,8 @@ class Inquiry:
         self._unsent: memoryview
         self._server: Stream
         self.body_sent = False
-        self.half_closed = client.hung_up
+        self.half_closed = client.hung_up and not client.broken
+        self._heard = client.poller.now  # when the last octets of the request came
 
     @property
     def replayable(self) -> bool:
@@ -113,7 +96,7 @@ class Inquiry:
                 peer, settings.connect_timeout, keepalive=settings.socket_keepalive, waiting=watch
             )
         except StreamError as error:
-            raise self._failed(error, "connect", peer, fresh=True, silent=True) from None
+            raise failed(error, "connect", peer, self.protocol, self._request, fresh=True, silent=True) from None
 
     async def put(self, peer: Peer, pooled: Pooled, attempt: Attempt) -> tuple[ResponseHead, bytes]:
         """
@@ -147,8 +130,8 @@ class Inquiry:
                 return head, rest
             return await stream.poller.as_task(self.while_sending, stream, partial(self._read_head, stream))
         except StreamError as error:
-            silent = stream.bytes_in == received_before
-            raise self._failed(error, phase, peer, fresh=not pooled.requests, silent=silent) from None
+            fresh, silent = not pooled.requests, stream.bytes_in == received_before
+            raise failed(error, phase, peer, self.protocol, self._request, fresh=fresh, silent=silent) from None
         finally:
             attempt.bytes_sent += stream.bytes_out - sent_before
             attempt.bytes_received += stream.bytes_in - received_before
@@ -158,14 +141,40 @@ class Inquiry:
         if self._settings.ignore_client_abort:
             return
         client = self._client
-        if client.hung_up and not self.half_closed:
-            raise ClientGone
         self._server = server
-        client.on_hangup = self._client_gone
+        client.on_hangup = self._client_hung_up
         client.watch_input()
+        if client.hung_up and not self.half_closed:  # while nobody looked
+            self._client_hung_up()
+            if not self.half_closed:
+                raise ClientGone
 
-    def _client_gone(self) -> None:
-        self._server.interrupt(ClientGone())
+    def client_left(self) -> bool:
+        """Return whether the client has closed, and is not taken to wait for its answer."""
+        return self._client.hung_up and not self.half_closed
+
+    def _client_hung_up(self) -> None:
+        """
+        Give up, unless the client may have closed its sending half only, to say that it has no further request.
+
+        A FIN does not tell which it is.  If it comes right behind the request, or if there are octets before it that
+        nobody has read, the server is given a moment: what is then sent to a client that is gone is answered by a
+        reset, and that ends the matter.
+        """
+        client = self._client
+        recent = client.poller.now - self._heard <= _RIGHT_BEHIND
+        self.half_closed = not client.broken and (recent or client.has_octets())
+        if self.half_closed:
+            client.poller.after(_GRACE, partial(self._lose_patience, client.bytes_out))
+        else:
+            self._server.interrupt(ClientGone())
+
+    def _lose_patience(self, sent: int) -> None:
+        """Give up on a client that has been *sent* nothing more since, so that nothing tells whether it is there."""
+        client = self._client
+        if client.bytes_out == sent and client.on_hangup == self._client_hung_up:
+            self.half_closed = False
+            self._server.interrupt(ClientGone())
 
     def unwatch_client(self) -> None:
         """The answer is complete: the client may close when it likes."""
@@ -254,18 +263,19 @@ class Inquiry:
             return body.read_now()
         client = self._client
         try:
-            if server is None:
-                return await body.read()
-            server.watch_input()
-            server.on_input = lambda: client.interrupt(_AnsweredEarly())
-            if server.readable and server.pending_input():
-                raise _AnsweredEarly
-            return await body.read()
+            if server is not None:
+                server.watch_input()
+                server.on_input = lambda: client.interrupt(_AnsweredEarly())
+                if server.readable and server.pending_input():
+                    raise _AnsweredEarly
+            piece = await body.read()
         except StreamError as error:
             raise ClientGone(error.reason) from None
         finally:
             if server is not None:
                 server.on_input = None
+        self._heard = client.poller.now
+        return piece
 
     def _frame(self, piece: bytes, *, last: bool) -> bytes:
         return in_chunks(piece, last) if self._framing == CHUNKED else piece
@@ -283,15 +293,22 @@ class Inquiry:
             while head is not None and head.status < 200 and head.status != 101:
                 interim += 1
                 if interim > _MOST_INTERIM:
-                    raise self._invalid(f"sent more than {_MOST_INTERIM} interim answers")
+                    raise invalid(f"sent more than {_MOST_INTERIM} interim answers")
                 buf = buf[head.size:]
                 head = self._parse(buf, method, 0)
             if head is None:
                 searched = len(buf)
                 continue
-            if head.status == 101 and (self.exchange.head.upgrade is None or head.get(b"upgrade") is None):
-                raise self._invalid("switched protocols without being asked, or without saying to which")
+            if head.status == 101:
+                self._check_switch(head)
             return head, buf[head.size:]
+
+    def _check_switch(self, head: ResponseHead) -> None:
+        """Refuse an upgrade that would let octets through which nobody has agreed on (RFC 9110 section 7.8)."""
+        if self.exchange.head.upgrade is None or head.get(b"upgrade") is None:
+            raise invalid("switched protocols without being asked, or without saying to which")
+        if not self.body_sent:
+            raise invalid("switched protocols before it had got the whole request")
 
     async def _read_on(self, stream: Stream) -> bytes:
         data = await stream.recv(self._settings.read_timeout)
@@ -316,34 +333,4 @@ class Inquiry:
         try:
             return self.protocol.parse_head(buf, method, searched)
         except MalformedMessage as error:
-            raise self._invalid(f"sent {error.reason}") from None
-
-    # what went wrong
-
-    def _invalid(self, what: str) -> InvalidResponse:
-        return InvalidResponse(f"upstream {what} {_WHILE['head']}")
-
-    def _failed(self, error: StreamError, phase: str, peer: Peer, *, fresh: bool, silent: bool) -> UpstreamError:
-        """Return *error* of the server's stream with its phase and, where one is known, the mend."""
-        http = self.protocol.name == "http"
-        timed_out = isinstance(error, StreamTimeout)
-        failure = Failure(
-            protocol=self.protocol.name,
-            address=peer.name.decode(errors="replace"),
-            phase=phase,
-            errno=error.errno,
-            timeout=self._timeout(phase) if timed_out else None,
-            request_size=len(self._request),
-            variables=0 if http else uwsgi.count_variables(self._request),
-            fresh=fresh,
-            silent=silent,
-            nameless=not http and b"REQUEST_METHOD" not in self._request,
-        )
-        kind = UpstreamTimeout if timed_out else ConnectFailed if phase == "connect" else UpstreamClosed
-        reason = f"upstream timed out {error.reason}" if timed_out else error.reason
-        return kind(f"{reason} {_WHILE[phase]}", mend(failure), error.errno)
-
-    def _timeout(self, phase: str) -> float:
-        settings = self._settings
-        timeouts = {"connect": settings.connect_timeout, "send": settings.send_timeout}
-        return timeouts.get(phase, settings.read_timeout)
+            raise invalid(f"sent {error.reason}") from None

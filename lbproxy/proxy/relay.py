@@ -10,6 +10,8 @@ Errors of the server's side leave here as `UpstreamError`, those of the client's
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING
 
 import trio
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from lbproxy.net.stream import Stream
     from lbproxy.wire.body import BodyDecoder, Framer
 
+LAST_WORDS = 5.0
+"""Seconds of silence that end a tunnel once one side of it has ended."""
 _PHASE = "reading upstream"
 
 
@@ -46,10 +50,10 @@ class Relay:
         protocol: Of the server, as in `Failure`: names the directive when it is too slow.
         read_timeout: Seconds between two reads from the server.
         send_timeout: Seconds between two writes to the client.
-        half_closed: The client had ended its sending before this answer began, so that says nothing.
+        client_left: Says whether the client has closed and waits for nothing any more.
     """
 
-    __slots__ = ("_ahead", "_client", "_decoder", "_framer", "_half_closed", "_pending", "_protocol",
+    __slots__ = ("_ahead", "_client", "_client_left", "_decoder", "_framer", "_pending", "_protocol",
                  "_read_timeout", "_send_timeout", "_server", "length")
 
     def __init__(
@@ -63,12 +67,12 @@ class Relay:
         protocol: str,
         read_timeout: float,
         send_timeout: float,
-        half_closed: bool,
+        client_left: Callable[[], bool],
     ) -> None:
         self._server, self._client = server, client
         self._decoder, self._framer = decoder, framer
         self._ahead, self._read_timeout, self._send_timeout = ahead, read_timeout, send_timeout
-        self._protocol, self._half_closed = protocol, half_closed
+        self._protocol, self._client_left = protocol, client_left
         self._pending: bytes | memoryview = b""
         self.length = 0
 
@@ -146,7 +150,7 @@ class Relay:
             if self._pending:
                 await wait_either(server, self._read_timeout, client, self._send_timeout)
                 return
-            if client.hung_up and not self._half_closed:
+            if self._client_left():
                 raise ClientGone
             await server.wait_readable(self._read_timeout)
         except StreamTimeout as error:
@@ -164,37 +168,32 @@ class Relay:
 
 async def tunnel(client: Stream, server: Stream, idle_timeout: float) -> None:
     """
-    Pass octets both ways until one side has closed and the other has got everything, or nothing moves any more.
+    Pass octets both ways until both sides have ended, or nothing moves any more.
 
     Args:
-        idle_timeout: Seconds without an octet in either direction after which the tunnel ends.
+        idle_timeout: Seconds without an octet in either direction after which the tunnel ends; at most `LAST_WORDS`
+            once one side has ended, for then that side most likely is gone.
 
     Ends quietly however it ends: an upgraded connection has no outcome of its own.
     """
-    moved = trio.current_time()
+    patience = idle_timeout
 
     async def copy(source: Stream, sink: Stream) -> None:
-        nonlocal moved
-        while True:
-            try:
-                data = await source.recv(max(0.001, moved + idle_timeout - trio.current_time()))
-            except StreamTimeout:
-                if trio.current_time() < moved + idle_timeout:
-                    continue  # the other direction was alive meanwhile
-                break
-            if not data:
-                sink.shut_writing()
-                return
-            moved = trio.current_time()
+        nonlocal patience
+        while data := await source.recv(inf):
+            scope.deadline = trio.current_time() + patience
             await sink.send(data, idle_timeout)
-        nursery.cancel_scope.cancel()
+        sink.shut_writing()
+        patience = min(idle_timeout, LAST_WORDS)
+        scope.deadline = trio.current_time() + patience
 
     async def guarded(source: Stream, sink: Stream) -> None:
         try:
             await copy(source, sink)
         except StreamError:
-            nursery.cancel_scope.cancel()
+            scope.cancel()
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(guarded, client, server)
-        nursery.start_soon(guarded, server, client)
+    with trio.CancelScope(deadline=trio.current_time() + patience) as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(guarded, client, server)
+            nursery.start_soon(guarded, server, client)

@@ -161,16 +161,17 @@ async def test_a_cancelled_wait_leaves_nothing_behind(stream: Stream, other: soc
     assert await stream.recv(60) == b"x"
 
 
-async def test_a_hangup_is_told_once(stream: Stream, other: socket.socket) -> None:
-    """on_hangup is called when the other side has finished sending, though nobody reads."""
-    told: list[bool] = []
-    stream.on_hangup = lambda: told.append(stream.hung_up)
+async def test_a_hangup_is_told_and_so_is_a_break(stream: Stream, other: socket.socket) -> None:
+    """on_hangup is called when the other side has finished sending, though nobody reads, and when it takes no more."""
+    told: list[tuple[bool, bool]] = []
+    stream.on_hangup = lambda: told.append((stream.hung_up, stream.broken))
     stream.watch_input()
     other.shutdown(socket.SHUT_WR)
     await wait_all_tasks_blocked()
+    assert told == [(True, False)]
     other.close()
     await wait_all_tasks_blocked()
-    assert told == [True]
+    assert told == [(True, False), (True, True)]
 
 
 async def test_input_without_a_reader_is_told(stream: Stream, other: socket.socket) -> None:

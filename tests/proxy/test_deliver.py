@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from lbproxy.proxy.relay import LAST_WORDS
 from tests.support.backends import reply
 from tests.support.client import octets
 from tests.support.scene import Scene, Wire
@@ -191,6 +192,41 @@ class TestUpgrade:
         assert await client.rest() == b"last words"
         await wait_all_tasks_blocked()
         assert scene.in_flight == 0
+
+    @pytest.mark.parametrize("first", ["client", "server"])
+    async def test_a_side_that_has_closed_ends_the_other(self, scene: Scene, first: str) -> None:
+        """A close looks like the end of one direction: whoever is left may still speak, but not be silent for long."""
+        ends = await self.open(scene, "proxy_read_timeout 1h;")
+        leaving, left = ends if first == "client" else ends[::-1]
+        leaving.close()
+        assert await left.ended()
+        assert trio.current_time() < 0.1
+        assert scene.in_flight == 1
+        await trio.sleep(LAST_WORDS + 0.1)
+        assert scene.in_flight == 0
+
+    async def test_last_words_may_be_many(self, scene: Scene) -> None:
+        """As long as they keep coming."""
+        client, server = await self.open(scene)
+        client.finish()
+        assert await server.ended()
+        for _ in range(5):
+            await trio.sleep(LAST_WORDS - 1)
+            await server.send(b"x")
+        server.close()
+        assert await client.rest() == b"xxxxx"
+
+    async def test_not_before_the_whole_request_is_there(self, scene: Scene) -> None:
+        """Robustness 7. Octets of a body would be octets of the tunnel, or the other way round."""
+        b = scene.backend()
+        await scene.serve(PASS % "proxy_request_buffering off;", b=b)
+        client = await scene.client()
+        await client.send(octets("/", "Connection: upgrade", "Upgrade: echo", "Content-Length: 10", method="POST"))
+        server = await b.accept()
+        await server.head()
+        await server.send(SWITCH)
+        assert (await client.answer()).status == 502
+        assert await server.ended()
 
     async def test_a_reset_ends_both(self, scene: Scene) -> None:
         """Nobody is left waiting."""

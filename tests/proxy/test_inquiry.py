@@ -308,13 +308,19 @@ class TestClientGone:
 
     @pytest.mark.parametrize("leave", [Wire.close, Wire.reset])
     async def test_while_the_server_thinks(self, scene: Scene, leave: object) -> None:
-        """The server's connection is closed at once, and 499 logged without an error."""
+        """
+        The server's connection is closed at once, and 499 logged without an error.
+
+        Robustness 23. A client's abort reaches the server.
+        Robustness 20. It is not held against it.
+        """
         client, server = await started(scene, passing(), octets())
         await server.request()
+        await trio.sleep(10)
         assert callable(leave)
         leave(client)
         assert await server.ended()
-        assert trio.current_time() < 1
+        assert trio.current_time() == pytest.approx(10, abs=0.1)
         await wait_all_tasks_blocked()
         assert '" 499 0 ' in scene.log()[0]
         assert scene.errors() == []
@@ -345,6 +351,7 @@ class TestClientGone:
             await client.send(octets())
             await wait_all_tasks_blocked()
             assert scene.in_flight == 1
+            await trio.sleep(1)
             client.close()
             await wait_all_tasks_blocked()
             assert scene.in_flight == 0
@@ -361,6 +368,7 @@ class TestClientGone:
         await client.send(octets(method="PUT", body=LARGE))
         server = await b.accept()
         await server.head()
+        await trio.sleep(1)
         client.close()
         with pytest.raises(Ended):
             await server.read(len(LARGE) + 1)
@@ -389,6 +397,83 @@ class TestClientGone:
         assert (await server.request()).target == "/2"
         await server.send(OK)
         assert (await client.answer()).text == "ok"
+
+
+class TestHalfClosed:
+    """Clients that end their sending behind their request, and want its answer."""
+
+    @pytest.mark.parametrize("delay", [0, 0.4])
+    async def test_the_answer_arrives(self, scene: Scene, delay: float) -> None:
+        """Whether the FIN comes before the server is asked or after it: a server has a moment to answer."""
+        b = scene.backend()
+        await scene.serve(passing(), b=b)
+        client = await scene.client()
+        await client.send(octets())
+        if delay:
+            await trio.sleep(delay)
+        client.finish()
+        server = await b.accept()
+        await server.request()
+        await trio.sleep(0.9)
+        await server.send(OK)
+        assert (await client.answer()).text == "ok"
+        assert await client.ended()
+
+    async def test_all_pipelined_requests_are_answered(self, scene: Scene) -> None:
+        """What came before the FIN counts."""
+        await scene.serve(passing(), b=scene.answering(OK))
+        client = await scene.client()
+        await client.send(octets("/1") + octets("/2", method="POST", body=b"hello") + octets("/3"))
+        client.finish()
+        assert [(await client.answer()).text for _ in range(3)] == ["ok"] * 3
+        assert await client.ended()
+
+    @pytest.mark.parametrize("buffering", ["on", "off"])
+    async def test_behind_a_body(self, scene: Scene, buffering: str) -> None:
+        """However long the body took."""
+        b = scene.answering(OK)
+        await scene.serve(passing(f"proxy_request_buffering {buffering};"), b=b)
+        client = await scene.client()
+        await client.send(octets("/", "Content-Length: 5", method="POST") + b"he")
+        await trio.sleep(10)
+        await client.send(b"llo")
+        client.finish()
+        assert (await client.answer()).text == "ok"
+        assert b.requests[0].body == b"hello"
+
+    async def test_a_slow_body_arrives_whole(self, scene: Scene) -> None:
+        """Once the answer is on its way, the connection itself tells whether there is somebody."""
+        client, server = await started(scene, passing(), octets())
+        client.finish()
+        await server.request()
+        await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na")
+        for octet in (b"b", b"c", b"d"):
+            await trio.sleep(5)
+            await server.send(octet)
+        assert (await client.answer()).text == "abcd"
+
+    @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na"])
+    async def test_nobody_waits_for_ever(self, scene: Scene, said: bytes) -> None:
+        """Robustness 23. A client that has left altogether looks the same; the server learns it within two seconds."""
+        client, server = await started(scene, passing(), octets())
+        await server.request()
+        await server.send(said)
+        await wait_all_tasks_blocked()
+        client.close()
+        assert await server.ended()
+        assert trio.current_time() <= 1.1
+        assert scene.in_flight == 0
+        assert scene.errors() == []
+
+    async def test_a_reset_ends_the_doubt(self, scene: Scene) -> None:
+        """What is sent to a client that has left is answered so."""
+        client, server = await started(scene, passing(), octets())
+        await server.request()
+        client.finish()
+        await wait_all_tasks_blocked()
+        client.reset()
+        assert await server.ended()
+        assert trio.current_time() < 0.1
 
 
 class TestContinue:
