@@ -224,10 +224,9 @@ def _check_target(method: bytes, target: bytes) -> None:
         raise MalformedMessage(f"method {method.decode()}", status=405)
     if not target.startswith(b"/"):
         name = uri.authority(target)
-        if name is not None:
-            uri.parse_host(name)
-        elif target != b"*" or method != b"OPTIONS":
+        if name is None:  # "*" included: nobody here speaks for a server as a whole, nor does nginx
             raise MalformedMessage("invalid request target")
+        uri.parse_host(name)
 
 
 def _read_request_fields(head: RequestHead, found: dict[bytes, bytes]) -> None:

@@ -94,6 +94,8 @@ def head(*lines: str, line: str = "GET / HTTP/1.1", host: str | None = "Host: ex
         head(line="G=T / HTTP/1.1"),
         head(line="/ HTTP/1.1"),
         head(line="GET"),
+        head(line="GET * HTTP/1.1"),
+        head(line="OPTIONS * HTTP/1.1"),
         head(line="GET /a\x00b HTTP/1.1"),
         head(f"X-Large: {'x' * 9000}"),
         head(*(f"X-{number}: {'x' * 4000}" for number in range(10))),

@@ -216,7 +216,7 @@ LINES = (
     _served("pipelined requests", GET * 3, NEXT, NEXT, NEXT),
     _served("HTTP/1.7 is read as HTTP/1.1", _get(b"", b"GET / HTTP/1.7") + GET, (b"GET /", b""), NEXT),
     _served("absolute target", _get(b"", b"GET http://h/a HTTP/1.1"), (b"GET http://h/a", b"")),
-    _served("OPTIONS of the server", _get(b"", b"OPTIONS * HTTP/1.1"), (b"OPTIONS *", b"")),
+    _refused("OPTIONS of the server", _get(b"", b"OPTIONS * HTTP/1.1")),
     _refused("65 blank octets before a request", b"\n" * 65),
     _refused("blank line of CR", b"\r"),
     _refused("HTTP/0.9", b"GET /\r\n"),
