@@ -68,7 +68,7 @@ def chain(filters: Iterable[FieldFilter | None]) -> FieldFilter | None:
 
     def apply(ex: Exchange, fields: bytes) -> bytes:
         for step in steps:
-            fields = step(ex, fields)
+            ex.sent_fields = fields = step(ex, fields)
         return fields
 
     return apply

@@ -161,6 +161,7 @@ def apply_filters(
         The fields that are to be sent; how the body is to be framed, None: as it would have been.
     """
     ex.logged_at = time.time()
+    ex.sent_fields = fields  # what add_header and expires see of the answer as $sent_http_*
     if filters.fields is not None:
         fields = filters.fields(ex, fields)
     if filters.body is not None:

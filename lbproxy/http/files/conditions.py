@@ -23,19 +23,21 @@ class Validators(NamedTuple):
         modified: Seconds since 1970.
         etag: With its quotes; b"" if there is none.
         lines: Both as fields.
+        etag_line: That of *etag* alone: what an error page says of itself.
     """
 
     modified: int
     etag: bytes
     lines: bytes
+    etag_line: bytes
 
 
 @lru_cache(maxsize=1024)
 def validators(modified: int, size: int, etag: bool) -> Validators:
     """Return those of a file of *size* octets; the ETag as ngx_http_core_module.c:ngx_http_set_etag makes it."""
     tag = b'"%x-%x"' % (modified, size) if etag else b""
-    lines = b"Last-Modified: %b\r\n" % http_date(modified)
-    return Validators(modified, tag, lines + b"ETag: %b\r\n" % tag if etag else lines)
+    line = b"ETag: %b\r\n" % tag if etag else b""
+    return Validators(modified, tag, b"Last-Modified: %b\r\n%b" % (http_date(modified), line), line)
 
 
 class Conditions(NamedTuple):
