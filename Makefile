@@ -16,7 +16,7 @@ help:
 	@echo "make check   ruff, mypy, the tests"
 	@echo "make bench   requests/s and CPU per request beside nginx and HAProxy (ARGS='--rounds 3')"
 	@echo "make micro   what the pure functions of a request cost"
-	@echo "make soak    50,000 requests while a node is restarted twice: none may fail"
+	@echo "make soak    a mixed load while nodes die and lbproxy is reloaded: none may fail (ARGS='--minutes 10')"
 	@echo "make fuzz    hostile octets for codecs and configurations, 60 s for each (SECONDS=600 for all; ARGS='host url')"
 	@echo "make clean   remove what was set up here"
 
@@ -41,7 +41,7 @@ micro: $(STAMP)
 	@$(BIN)/python -m benchmarks.micro
 
 soak: $(STAMP)
-	@$(BIN)/python -m benchmarks.macro.soak $(ARGS)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 fuzz: $(STAMP) $(VENV)/fuzzing
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--total $(SECONDS)) $(ARGS)

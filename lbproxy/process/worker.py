@@ -103,6 +103,7 @@ async def _heed(server: Server, logs: Logs, seat: Seat) -> None:
         await trio.lowlevel.wait_readable(seat.line.socket)
         match seat.line.hear():
             case Order.LEAVE:
+                logs.error.log("notice", "gracefully shutting down")
                 _withdraw(server, seat, PATIENCE)
             case Order.REPORT:
                 seat.line.tell_present()

@@ -79,6 +79,7 @@ def test_successor_takes_over_without_a_lost_request(stage: Stage) -> None:
             until(lambda: get(proxy.address, "/version").text == "old", "the old one to serve as well")
             proxy.send_signal(signal.SIGQUIT)
             proxy.readiness.wait(proxy, f"MAINPID={pid}")
+            proxy.stderr.wait_for("gracefully shutting down")
             answer = idle.ask("/version")
             assert (answer.text, answer.get("Connection")) == ("old", "close")
             gate.set()

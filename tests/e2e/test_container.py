@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,17 @@ class Contained(Process):
         self.readiness.close()
 
 
-def opened(fifo: Path) -> list[int]:
-    """Return a descriptor to write to *fifo*, or none while nobody reads."""
-    try:
-        return [os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)]
-    except OSError:
-        return []
+def opened(fifo: Path) -> int:
+    """Return a descriptor to write to *fifo*, as soon as somebody reads from it."""
+    found: list[int] = []
+
+    def has_reader() -> bool:
+        with suppress(OSError):
+            found.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(found)
+
+    until(has_reader, "a reader")
+    return found[0]
 
 
 def written(stage: Stage, conf: str = CONF) -> Path:
@@ -92,10 +98,9 @@ def test_signal_that_comes_too_early_is_not_lost_to_process_1(stage: Stage) -> N
     fifo = stage.directory / "slow.conf"
     os.mkfifo(fifo)
     with Contained(stage, fifo) as proxy:
-        writers: list[int] = []
-        until(lambda: writers.extend(opened(fifo)) or writers, "lbproxy to read")
+        writer = opened(fifo)
         os.kill(proxy.init, signal.SIGTERM)
-        with os.fdopen(writers[0], "w") as conf:
+        with os.fdopen(writer, "w") as conf:
             conf.write(stage.text(CONF, b=stage.dead()))
         assert proxy.wait() == 0, proxy.report()
         assert proxy.stderr.matching(r"SIGTERM\) received, exiting")
@@ -104,8 +109,8 @@ def test_signal_that_comes_too_early_is_not_lost_to_process_1(stage: Stage) -> N
 @needs_namespaces
 def test_read_only_file_system(stage: Stage) -> None:
     """Without a pid file, unless the configuration names a place for one that can be written."""
-    read_only = f"mount -o remount,ro,bind / && mount --bind {stage.directory} {stage.directory} " \
-        f"&& mount -o remount,ro,bind {stage.directory} &&"
+    here = stage.directory
+    read_only = f"mount -o remount,ro,bind / && mount --bind {here} {here} && mount -o remount,ro,bind {here} &&"
     with Contained(stage, written(stage), before=read_only) as proxy:
         proxy.readiness.wait(proxy)
         assert proxy.stderr.matching(r"\[warn\] no pid file, .* is read-only")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import suppress
 
 import h11
 
@@ -26,8 +25,8 @@ class Load:
     """
     Clients that ask without pause until told to stop; half of them keep their connection.
 
-    A kept connection may be closed between two requests, which HTTP allows (RFC 9112, section 9.3.1); the client
-    then asks again on a new one.  A request counts as lost when a new connection does not answer it with 200.
+    A kept connection is given up only when an answer says so (RFC 9112, section 9.6).  A request counts as lost when
+    it is not answered with 200, also the one that comes just when lbproxy would rather close.
     """
 
     def __init__(self, proxy: Lbproxy, clients: int = 4) -> None:
@@ -45,18 +44,17 @@ class Load:
                 self.failures.append(repr(error))
 
     def _use_connection(self, keep: bool) -> None:
-        """Ask on one new connection until it ends; raises for the first request only."""
+        """Ask on one new connection until an answer is the last."""
         fields = () if keep else ("Connection: close",)
         with Client(self._address) as client:
-            self._check(client.ask("/", *fields))
-            with suppress(ConnectionError, h11.RemoteProtocolError):
-                while keep and not self._over.is_set():
-                    self._check(client.ask("/"))
+            while not self._over.is_set() and self._go_on(client.ask("/", *fields)):
+                pass
 
-    def _check(self, answer: Answer) -> None:
+    def _go_on(self, answer: Answer) -> bool:
         self.count += 1
         if answer.status != 200:
             self.failures.append(str(answer))
+        return answer.get("Connection") != "close"
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -91,6 +89,47 @@ def test_reload_under_load_loses_no_request(stage: Stage) -> None:
             proxy.reload(proxy.conf.read_text())
             load.goes_on()
     assert load.failures == []
+
+
+def test_idle_connections_are_told_by_the_next_answer(stage: Stage) -> None:
+    """However many configurations have come since, and from whichever each client had its last answer."""
+    old, new = stage.backend(reply("old")), stage.backend(reply("new"))
+    proxy = stage.lbproxy(CONF, b=old)
+    with Client(proxy.address) as first, Client(proxy.address) as second:
+        assert first.ask().get("Connection") == "keep-alive"
+        proxy.reload(stage.text(CONF, b=new))
+        assert second.ask().get("Connection") == "close", "it came before the reload"
+        with Client(proxy.address) as third:
+            assert third.ask().text == "new"
+            proxy.reload(stage.text(CONF, b=new))
+            assert [third.ask().text, third.at_end()] == ["new", True]
+        answer = first.ask()
+        assert (answer.text, answer.get("Connection"), first.at_end()) == ("old", "close", True)
+
+
+def test_reload_moves_addresses_under_load(stage: Stage) -> None:
+    """Those that stay lose nothing while others come and go."""
+    backend = stage.backend(reply("ok"))
+    conf = CONF.replace("listen <listen>;", "listen <listen>; listen 127.0.0.1:<more>; keepalive_requests 20;")
+    ports = [stage.port(), stage.port()]
+    proxy = stage.lbproxy(conf, b=backend, more=ports[0])
+    with Load(proxy) as load:
+        for port, gone in (ports[::-1], ports):
+            proxy.reload(stage.text(conf, b=backend, more=port))
+            assert get(("127.0.0.1", port)).text == "ok"
+            assert refuses(("127.0.0.1", gone))
+            load.goes_on()
+    assert load.failures == []
+
+
+def test_port_that_is_taken_keeps_the_old_configuration(stage: Stage) -> None:
+    backend = stage.backend(reply("ok"))
+    proxy = stage.lbproxy(CONF, b=backend)
+    added = stage.port()
+    proxy.reload(stage.text(CONF, b=backend, listen=f"127.0.0.1:{added}; listen {backend.address}"))
+    assert proxy.stderr.matching(rf"\[emerg\] .*bind\(\) to {backend.address} failed \(98: Address already in use\)")
+    assert get(proxy.address).text == "ok"
+    assert refuses(("127.0.0.1", added))
 
 
 def test_request_in_flight_is_finished_by_the_old_worker(stage: Stage) -> None:

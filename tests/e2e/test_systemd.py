@@ -31,7 +31,7 @@ def activated(stage: Stage, *addresses: str, conf: str = CONF) -> tuple[Process,
     file = stage.directory / "site.conf"
     file.write_text(stage.text(conf, word="hello"))
     readiness = Readiness(stage.directory / "notify")
-    program = [sys.executable, "-m", "lbproxy", "-c", file]
+    program = [sys.executable, "-m", "lbproxy", "-c", str(file)]
     env = {"PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(readiness.path)}
     process = Process([sys.executable, "-m", "tests.support.activate", *addresses, "--", *program], cwd=ROOT, env=env)
     process.until_ready(lambda: readiness.wait(process))
@@ -65,9 +65,8 @@ def test_sockets_meant_for_another_process_are_left_alone(stage: Stage) -> None:
 def test_descriptor_that_is_no_listening_socket_is_told(stage: Stage) -> None:
     path = stage.directory / "site.conf"
     path.write_text(stage.text(CONF, word="hello"))
-    code = "import os, sys; os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); " \
-        "os.dup2(1, 3); os.execv(sys.executable, [sys.executable, '-m', 'lbproxy', *sys.argv[1:]])"
-    process = Process([sys.executable, "-c", code, "-c", path], cwd=ROOT)
+    shell = 'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$0" -m lbproxy -c "$1" 3>&1'
+    process = Process(["sh", "-c", shell, sys.executable, path], cwd=ROOT)
     assert process.wait() == 1
     assert "descriptor 3: Socket operation on non-socket" in process.stderr.text
 
@@ -106,7 +105,7 @@ def test_units_are_what_systemd_expects(tmp_path: Path) -> None:
     for name in ("lbproxy.service", "lbproxy.socket"):
         text = (ROOT / "conf" / name).read_text().replace("/usr/local/bin/lbproxy", sys.executable)
         (tmp_path / name).write_text(text)
-    units = [str(tmp_path / "lbproxy.socket"), str(tmp_path / "lbproxy.service")]
-    done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=30, check=False)
+    command = ["systemd-analyze", "verify", str(tmp_path / "lbproxy.socket"), str(tmp_path / "lbproxy.service")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     about_ours = [line for line in done.stderr.splitlines() if re.search(r"lbproxy\.(service|socket)", line)]
     assert not about_ours

@@ -1,7 +1,8 @@
 """
-A service manager that passes sockets (sd_listen_fds(3)): ``python -m tests.support.activate ADDRESS... -- PROGRAM ...``.
+A service manager that passes sockets (sd_listen_fds(3)).
 
-ADDRESS is ``host:port`` or a path; each is bound, and inherited as descriptor 3, 4, ... in this order.
+``python -m tests.support.activate ADDRESS... -- PROGRAM...``: ADDRESS is ``host:port`` or a path; each is bound, and
+inherited as descriptor 3, 4, ... in this order.
 """
 
 from __future__ import annotations
