@@ -138,31 +138,31 @@ class _Translator:
 
     def _piece(self) -> str:
         """Return what comes next in Python's words; "" when it went into the state instead."""
-        char = self._text[self._at]
-        if char == "(":
-            return self._group()
-        if char == "[":
-            return self._set()
+        char, piece = self._text[self._at], ""
         if char == "{" and (quantifier := self._take(_QUANTIFIER)):
             return quantifier[0]
         self._at += 1
         match char:
+            case "(":
+                self._at -= 1
+                piece = self._group()
+            case "[":
+                piece = self._set()
             case "\\":
-                return self._escape()
+                piece = self._escape()
             case "{":
-                return r"\{"
+                piece = r"\{"
             case ")" if len(self._stack) > 1:
-                group = self._stack.pop()
-                return group.close()
+                piece = self._stack.pop().close()
             case "|":
                 self._stack[-1].branch()
-                return ""
             case "#" if self._stack[-1].verbose:
                 self._at = (self._text + "\n").index("\n", self._at)
-                return ""
             case "." if self._utf:
-                return rf"(?:[^\n\x80-\xff]|{_MULTIBYTE})"
-        return self._character(char)
+                piece = rf"(?:[^\n\x80-\xff]|{_MULTIBYTE})"
+            case _:
+                piece = self._character(char)
+        return piece
 
     def _character(self, char: str) -> str:
         return f"(?:{char})" if self._utf and ord(char) > 127 else char
@@ -234,7 +234,6 @@ class _Translator:
 
     def _set(self) -> str:
         """Translate a set from its ``[`` to its ``]``."""
-        self._at += 1
         negated = self._text.startswith("^", self._at)
         self._at += negated
         items = list(self._items())

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import EVERY_LEVEL, Context, setting, setting_list
-from lbproxy.config.values import flag
-from lbproxy.config.values import decimal
+from lbproxy.config.values import decimal, flag
 from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template

@@ -142,6 +142,9 @@ class Exchange:
             stands; a ``break`` after a change of the path makes that path final.
         main: The request that this one, which is made inside, is about (``auth_request``); None for a client's.
         admission: None until limits look at it.
+        limit_rate: Octets per second that its answer may take; None: as many as are configured.
+        carried: Field lines of an earlier answer, a server's that redirected inside or a redirect with an error
+            page, which the final one has as well.
         added: Field lines that its answer has, whoever makes it.
         in_error_page: An error page is being made: a further error gets no page of its own.
         pipelined: Its first octets came with the end of the request before it ($pipe).
@@ -152,10 +155,11 @@ class Exchange:
     """
 
     __slots__ = ("added", "admission", "args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent",
-                 "captures", "client", "completed", "content_length", "finished", "forced_status", "head",
-                 "head_length", "host", "in_error_page", "internal", "keep_alive", "location", "logged_at", "main",
-                 "method", "path", "pipelined", "raw_path", "redirects", "request_length", "response", "sent_fields",
-                 "sent_trailers", "server", "started", "status", "upstream_name", "valid_location", "values")
+                 "captures", "carried", "client", "completed", "content_length", "finished", "forced_status", "head",
+                 "head_length", "host", "in_error_page", "internal", "keep_alive", "limit_rate", "location",
+                 "logged_at", "main", "method", "path", "pipelined", "raw_path", "redirects", "request_length",
+                 "response", "sent_fields", "sent_trailers", "server", "started", "status", "upstream_name",
+                 "valid_location", "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
@@ -185,7 +189,8 @@ class Exchange:
         self.valid_location = True
         self.main: Exchange | None = None
         self.admission: Admission | None = None
-        self.added = b""
+        self.limit_rate: int | None = None
+        self.carried = self.added = b""
         self.redirects = 0
         self.finished = 0.0
         self.logged_at = 0.0

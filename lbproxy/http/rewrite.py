@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from lbproxy.config.core import TypeSettings
 from lbproxy.config.model import Conditional, Statement
-from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.regex import group_names
 from lbproxy.config.settings import Context, setting_args

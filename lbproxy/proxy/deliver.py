@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from lbproxy.http.accel import merge_into_reply, orders, with_charset
 from lbproxy.proxy import respond
 from lbproxy.proxy.relay import Relay, tunnel
 from lbproxy.wire.body import NO_BODY, Framer, as_it_is, decoder_for
@@ -94,6 +95,11 @@ def _compose(
         ex.status = ex.forced_status
         start = b"HTTP/1.1 %d %b\r\n" % (ex.status, STATUS_REASONS.get(ex.status, b""))
     fields = protocol.client_fields(ex, head)
+    if ex.carried:
+        fields = merge_into_reply(ex.carried, fields)
+    ordered = head.derive(orders)
+    if ordered is not None and ordered.charset and b"x-accel-charset" not in protocol.settings.ignore_headers:
+        fields = with_charset(fields, ordered.charset)
     if route.filters is not None:
         bodied = head.framing != NO_BODY
         fields, changed = respond.apply_filters(conn, ex, route.filters, fields, _length(head), bodied=bodied)

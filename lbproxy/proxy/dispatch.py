@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from lbproxy.config.octets import text_of
 from lbproxy.http.absolute import absolute_url
+from lbproxy.http.errorpage import ErrorPageSettings
 from lbproxy.http.verdict import RELOCATE, Answer, Redirect, Relocate
 from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.respond import CLOSING, send_answer, send_error
+from lbproxy.wire import fields, uri
 from lbproxy.wire.status import NO_ANSWER
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from lbproxy.proxy.connection import Connection
 
 _MOST_REDIRECTS = 10  # NGX_HTTP_MAX_URI_CHANGES
+_OF_CONTENT = frozenset({b"content-type", b"accept-ranges"})  # which no error's page has from anything before
 
 Handler = Callable[["Connection", "Exchange"], Awaitable["Verdict"]]
 """
@@ -73,14 +76,17 @@ class Dispatcher:
         """Answer with *status*: by the ``error_page`` of the location in force, else by a small page made here."""
         if status in CLOSING:
             ex.keep_alive = False
+        if ex.carried:
+            ex.carried = fields.without(ex.carried, _OF_CONTENT)
         target = conn.route.error_pages.get(status)
-        if target is None or ex.in_error_page:
-            await send_error(conn, ex, ex.forced_status or status)
+        if target is None or ex.in_error_page or ex.redirects > _MOST_REDIRECTS:
+            await send_error(conn, ex, status)
             return 0
-        ex.in_error_page = True
+        ex.in_error_page = not conn.route.location.settings(ErrorPageSettings).recursive
         ex.status = status if target.response is None else target.response  # what $status is there
         place = target.uri(ex)
         if not place.startswith((b"/", b"@")):
+            ex.carried = fields.without(ex.carried, {b"location"})
             await send_error(conn, ex, target.redirect_status, location=place)
             return 0
         ex.forced_status = status if target.response is None else target.response
@@ -89,7 +95,9 @@ class Dispatcher:
     def _redirect(self, conn: Connection, ex: Exchange, to: Redirect) -> Verdict:
         """Go on at a path here, or in a named location (ngx_http_internal_redirect, :ngx_http_named_location)."""
         place = to.place
-        if self._cycles(conn, ex, f'while redirecting to "{printable(place)}"'):
+        named = place.startswith(b"@") and not to.literal
+        doing = "redirect to named location" if named else "internally redirecting to"
+        if self._cycles(conn, ex, f'while {doing} "{printable(place)}"'):
             return 500
         ex.internal = True
         if ex.attempts:
@@ -97,7 +105,7 @@ class Dispatcher:
             ex.attempts = []
         if to.as_get and ex.method != b"HEAD":
             ex.method = b"GET"
-        if place.startswith(b"@") and not to.literal:
+        if named:
             try:
                 location = self._router.named(ex.server, text_of(place))
             except KeyError:
@@ -111,6 +119,7 @@ class Dispatcher:
             ex.path, mark, args = place.partition(b"?")
             ex.args = args if mark else None
         ex.raw_path = None
+        ex.valid_location = True
         return self._enter_server(conn, ex)
 
     def _cycles(self, conn: Connection, ex: Exchange, doing: str) -> bool:
@@ -146,7 +155,9 @@ class Dispatcher:
         return self._choose_location(conn, ex)
 
     def _enter_location(self, conn: Connection, ex: Exchange, location: Location) -> Verdict | Relocate:
-        """Put *location* in force, and find out what it wants done."""
+        """Put *location* in force, or its ``limit_except``, and find out what it wants done."""
+        if location.limit_except is not None and ex.method not in location.limit_except.methods:
+            location = location.limit_except.location
         ex.location = location
         route = conn.route = self._routes[location]
         limit, body = route.client.max_body_size, conn.body
@@ -169,14 +180,17 @@ class Dispatcher:
         """Answer as ``return`` says; returns a status to be told, 0 when it is answered."""
         if conn.body is not None:
             conn.body.inspect()
-        status = ex.forced_status or said.status
         if said.status == NO_ANSWER:
             ex.status, ex.keep_alive = NO_ANSWER, False
             conn.stream.close()
         elif said.location is not None:
-            await send_error(conn, ex, status, location=absolute_url(ex, said.location))
+            location = absolute_url(ex, said.location)
+            if said.status in conn.route.error_pages and not ex.in_error_page:
+                ex.carried += fields.line(b"Location", uri.escape_controls(location))
+                return said.status
+            await send_error(conn, ex, said.status, location=location)
         elif said.body is None:
             return said.status
         else:
-            await send_answer(conn, ex, status, said.body, content_type=said.content_type)
+            await send_answer(conn, ex, ex.forced_status or said.status, said.body, content_type=said.content_type)
         return 0

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lbproxy.http.accel import merge_into_own
 from lbproxy.http.files.conditions import Conditions, conditions, validators
 from lbproxy.http.files.ranges import Multipart, Range, parse_ranges
 from lbproxy.http.verdict import Answer
@@ -95,6 +96,8 @@ class FileAnswer:
         conn, ex, size = self._conn, self._ex, self._size
         ex.status = ex.forced_status or 200
         fields, sent, framed = self._fields(), ex.method != b"HEAD", None
+        if ex.carried:
+            fields = merge_into_own(ex.carried, fields)
         if conn.route.filters is not None:
             fields, framed = respond.apply_filters(conn, ex, conn.route.filters, fields, size, bodied=sent)
             if self._opened.vary and fields.count(VARY) > 1:  # the filters have said so too

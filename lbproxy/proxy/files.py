@@ -12,7 +12,6 @@ import stat
 from typing import TYPE_CHECKING
 
 from lbproxy.errors import describe
-from lbproxy.http.accel import merge_into_own
 from lbproxy.http.gzip import accepts_gzip
 from lbproxy.proxy.directories import DirectoryServer
 from lbproxy.proxy.fileanswer import VARY, FileAnswer, Opened

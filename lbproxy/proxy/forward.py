@@ -12,11 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from lbproxy.balance.peer import Outcome
-from lbproxy.errors import NoLivePeers, UpstreamClosed, UpstreamError
+from lbproxy.errors import MalformedMessage, NoLivePeers, UpstreamClosed, UpstreamError
+from lbproxy.http.accel import orders, place_of, surviving
 from lbproxy.http.exchange import Attempt
+from lbproxy.http.verdict import Redirect
 from lbproxy.protocols.diagnosis import speaks_http
 from lbproxy.proxy.deliver import Reply, Unsent, deliver
 from lbproxy.proxy.inquiry import Inquiry, Source
+from lbproxy.proxy.logfile import printable
 from lbproxy.wire.body import CHUNKED, NO_BODY, Framing
 
 if TYPE_CHECKING:
@@ -50,12 +53,13 @@ class Forwarder:
         self.settings = action.protocol.settings
         self.upstream, self.find = upstream, find
 
-    async def __call__(self, conn: Connection, ex: Exchange) -> int:
+    async def __call__(self, conn: Connection, ex: Exchange) -> int | Redirect:
         """
         Answer *ex*.
 
         Returns:
-            0 when it has been answered, well or not; else a status to answer it with, nothing having been sent.
+            0 when it has been answered, well or not; else a status to answer it with, or where the server says
+            that it is to be answered, nothing having been sent.
 
         Raises:
             ClientGone, StreamError: The client's side has ended.
@@ -100,7 +104,7 @@ class Forwarding:
         self._ex, self._poller = inquiry.exchange, conn.stream.poller
         self._unsent: Unsent = b""
 
-    async def run(self) -> int:
+    async def run(self) -> int | Redirect:
         """Try one server after the other, as far as the rules allow; returns as `Forwarder.__call__`."""
         ex, upstream = self._ex, self._upstream
         group = upstream.group
@@ -134,7 +138,7 @@ class Forwarding:
         self._conn.log("error", "no live upstreams while connecting to upstream", self._url(name))
         return 502
 
-    async def _attempt(self, peer: Peer, attempt: Attempt) -> tuple[int | None, Outcome]:
+    async def _attempt(self, peer: Peer, attempt: Attempt) -> tuple[int | Redirect | None, Outcome]:
         """Return what became of *peer*: the status as of `run`, or None to try the next one."""
         ex, settings = self._ex, self._of.settings
         try:
@@ -158,6 +162,14 @@ class Forwarding:
         if settings.intercept_errors and head.status >= 300 and head.status in self._conn.route.error_pages:
             reply.pooled.stream.close()
             return head.status, Outcome.OK
+        ordered = head.derive(orders)
+        if ordered is not None:
+            place = ordered.redirect
+            if place is not None and b"x-accel-redirect" not in settings.ignore_headers:
+                reply.pooled.stream.close()
+                return self._redirect(peer, head, place), Outcome.OK
+            if ordered.limit_rate is not None and b"x-accel-limit-rate" not in settings.ignore_headers:
+                ex.limit_rate = ordered.limit_rate
         self._upstream.group.answered(peer, attempt.header_time, attempt.started + attempt.header_time)
         try:
             reusable, self._unsent = await deliver(self._conn, self._inquiry, reply, attempt)
@@ -175,6 +187,18 @@ class Forwarding:
             reply.pooled.stream.close()
             raise
         return 0, Outcome.OK
+
+    def _redirect(self, peer: Peer, head: ResponseHead, place: bytes) -> int | Redirect:
+        """Go on at *place*, and keep of the answer what belongs to the one that will be found there."""
+        self._ex.carried += surviving(head)
+        if place.startswith(b"@"):
+            return Redirect(place)
+        try:
+            path, self._ex.args = place_of(place)
+        except MalformedMessage as error:
+            self._conn.log("error", f'{error.reason} "{printable(place)}" was detected', self._url(peer.name))
+            return error.status
+        return Redirect(path, as_get=True, literal=True)
 
     async def _ask(self, peer: Peer, attempt: Attempt) -> Reply:
         """

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lbproxy import __version__
+from lbproxy.http.accel import merge_into_own
 from lbproxy.http.errorpage import error_body, error_json, wants_json
 from lbproxy.wire import uri
 from lbproxy.wire.body import Framer, as_it_is, encode_chunk, in_chunks
@@ -118,6 +119,8 @@ def compose(
     """
     ex.status = status
     route = conn.route
+    if ex.carried:
+        fields = merge_into_own(ex.carried, fields)
     framing, framer = b"" if length is None else b"Content-Length: %d\r\n" % length, None
     if route.filters is not None:
         bodied = length is not None and ex.method != b"HEAD"

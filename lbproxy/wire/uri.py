@@ -90,6 +90,11 @@ def normalise(path: bytes, merge_slashes: bool = True) -> bytes:
     return path
 
 
+def unescape(path: bytes) -> bytes:
+    """Return *path* with its escapes decoded; broken ones stay."""
+    return _ESCAPE.sub(_octet, path) if b"%" in path else path
+
+
 def escape(path: bytes) -> bytes:
     """Return the decoded *path* as it may stand in a request line (nginx: NGX_ESCAPE_URI)."""
     return _ESCAPED_IN_PATH.sub(_percent, path)
