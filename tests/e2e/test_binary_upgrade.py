@@ -13,7 +13,7 @@ from tests.support.backends import held, reply
 from tests.support.client import Client, get, octets, refuses
 from tests.support.daemon import Lbproxy
 from tests.support.stage import Stage
-from tests.support.waiting import TIMEOUT, until
+from tests.support.waiting import until
 
 CONF = """
 error_log stderr notice;
@@ -96,29 +96,21 @@ def test_successor_takes_over_without_a_lost_request(stage: Stage) -> None:
 
 
 def test_old_one_rests_and_wakes_when_the_new_one_is_given_up(stage: Stage) -> None:
-    """WINCH ends the workers; when the new program ends, they are back, and so is the pid file."""
+    """WINCH ends the workers, HUP brings them back, and so does the end of the new program, with the pid file."""
     proxy = start(stage)
     with upgraded(proxy, stage.text(CONF, version="new", workers=1, b=stage.dead())) as pid:
         proxy.send_signal(signal.SIGWINCH)
         until(lambda: proxy.workers() == [pid], "the old workers to end")
         assert get(proxy.address, "/version").text == "new"
+        proxy.send_signal(signal.SIGHUP)
+        until(lambda: len(proxy.workers()) == 2, "a worker again")
+        proxy.send_signal(signal.SIGWINCH)
+        until(lambda: proxy.workers() == [pid], "the old workers to end")
         os.kill(pid, signal.SIGQUIT)
         until(lambda: gone(pid), "the new one to end")
         assert get(proxy.address, "/version").text == "old", "as it was, whatever the file says by now"
         assert int(pid_file(proxy).read_text()) == proxy.pid
     assert proxy.stop() == 0
-
-
-def test_hup_wakes_the_old_workers_beside_the_new_ones(stage: Stage) -> None:
-    proxy = start(stage)
-    with upgraded(proxy, stage.text(CONF, version="new", workers=1, b=stage.dead())) as pid:
-        proxy.send_signal(signal.SIGWINCH)
-        until(lambda: proxy.workers() == [pid], "the old workers to end")
-        proxy.send_signal(signal.SIGHUP)
-        until(lambda: len(proxy.workers()) == 2, "a worker again")
-        os.kill(pid, signal.SIGQUIT)
-        until(lambda: gone(pid), "the new one to end")
-        assert get(proxy.address, "/version").text == "old"
 
 
 def test_new_one_that_cannot_start_leaves_the_old_one_alone(stage: Stage) -> None:
@@ -135,27 +127,12 @@ def test_new_one_that_cannot_start_leaves_the_old_one_alone(stage: Stage) -> Non
     assert get(stage.path("front.sock"), "/version").text == "old"
 
 
-def test_new_one_that_is_killed_leaves_the_old_one_its_name(stage: Stage) -> None:
-    proxy = start(stage)
-    proxy.alerts = "exited on signal 9|the master process is gone"
-    with upgraded(proxy) as pid:
-        os.kill(pid, signal.SIGKILL)
-        proxy.stderr.wait_for(f"new binary process {pid} exited on signal 9")
-        until(lambda: pid_file(proxy).read_text() == f"{proxy.pid}\n", "the pid file to come back")
-    assert get(proxy.address, "/version").text == "old"
-
-
-def test_only_one_upgrade_at_a_time(stage: Stage) -> None:
-    proxy = start(stage)
-    with upgraded(proxy) as pid:
-        proxy.send_signal(signal.SIGUSR2)
-        os.kill(pid, signal.SIGUSR2)
-        assert len(proxy.stderr.wait_for("SIGUSR2 is ignored", 2, TIMEOUT)) == 2
-
-
-def test_next_upgrade_follows_once_the_first_is_complete(stage: Stage) -> None:
+def test_one_upgrade_at_a_time_and_the_next_when_it_is_complete(stage: Stage) -> None:
     proxy = start(stage)
     with upgraded(proxy) as second:
+        proxy.send_signal(signal.SIGUSR2)
+        os.kill(second, signal.SIGUSR2)
+        proxy.stderr.wait_for("SIGUSR2 is ignored", 2)
         proxy.send_signal(signal.SIGQUIT)
         until(lambda: not proxy.running, "the end of the first")
         os.kill(second, signal.SIGUSR2)

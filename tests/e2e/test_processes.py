@@ -90,9 +90,18 @@ def test_two_workers_serve_and_one_may_die(stage: Stage) -> None:
 
 
 def test_workers_end_when_the_master_is_killed(stage: Stage) -> None:
-    proxy = stage.lbproxy(WHOLE, b=stage.backend(reply("ok")), more="")
+    """As on QUIT: what they have in hand is answered."""
+    gate = threading.Event()
+    backend = stage.backend(held(gate, reply("late")))
+    proxy = stage.lbproxy(WHOLE, b=backend, more="")
     proxy.alerts = "the master process is gone"
-    proxy.send_signal(signal.SIGKILL)
+    with Client(proxy.address) as busy:
+        busy.send(octets())
+        backend.requests.wait()
+        proxy.send_signal(signal.SIGKILL)
+        until(lambda: refuses(proxy.address), "new clients to be refused")
+        gate.set()
+        assert busy.answer().text == "late"
     assert proxy.wait() == -signal.SIGKILL  # returns only when nobody holds its output any more
 
 
