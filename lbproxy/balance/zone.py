@@ -103,6 +103,10 @@ class Zone(Ledger):
             self._learn_failures()
         return news
 
+    def has_news(self) -> bool:
+        """Return whether there is more to learn than counts and turns."""
+        return self._roll.changes != self._called or any([other.row[NEWS] != other.news for other in self._rows])
+
     def look_again(self) -> bool:
         """
         Learn everything, changed or not; to be done now and then.
@@ -259,7 +263,7 @@ class ZoneGroup(PeerGroup):
         response_time: float | None = None,
     ) -> None:
         """End the attempt at *peer*."""
-        if self._learns or outcome is not Outcome.OK or peer.fails:  # else nothing depends on what others did
+        if self._learns or outcome is not Outcome.OK or self._zone.has_news():  # else only counts have changed
             self._learn()
         super().release(peer, outcome, now, header_time, response_time)
         self._zone.left(peer, now)
