@@ -105,7 +105,7 @@ class Zone(Ledger):
 
     def has_news(self) -> bool:
         """Return whether there is more to learn than counts and turns."""
-        return self._roll.changes != self._called or any([other.row[NEWS] != other.news for other in self._rows])
+        return self._roll.changes != self._called or any(other.row[NEWS] != other.news for other in self._rows)
 
     def look_again(self) -> bool:
         """
