@@ -147,7 +147,7 @@ def seconds(value: float | None) -> bytes:
 
 _COOKIES = field_finder("cookie")
 _AUTHORIZATION = field_finder("authorization")
-_FORWARDED_FOR = field_finder("x_forwarded_for")
+_FORWARDED_FOR = field_finder("x-forwarded-for")  # hyphens: no look-alike has a say in it
 _BASIC = re.compile(rb"Basic +([A-Za-z0-9+/]+)(?:=|$)", re.IGNORECASE)
 
 
@@ -247,7 +247,7 @@ def server_port(ex: Exchange) -> bytes:
 def forwarded_for(ex: Exchange) -> bytes:
     """Return $proxy_add_x_forwarded_for: what the client claims, then what we know."""
     claimed = _FORWARDED_FOR(ex.head.block)
-    return claimed + b", " + ex.client.address if claimed else ex.client.address
+    return ex.client.address if claimed is None else claimed + b", " + ex.client.address
 
 
 def proxy_host(ex: Exchange) -> bytes | None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_args, setting_list
 from lbproxy.config.values import Misfit, duration, field_name, flag, number, size
 from lbproxy.http.exchange import Exchange
 from lbproxy.protocols.target import Pass, Target
-from lbproxy.wire import fields, grammar
+from lbproxy.wire import fields, grammar, uri
 from lbproxy.wire.body import Framing
 from lbproxy.wire.heads import ResponseHead
 
@@ -42,6 +42,8 @@ CONTROL_FIELDS = (
 """Fields that a server addresses to the proxy; the client does not get them."""
 
 TOKEN = re.compile(grammar.TOKEN)
+
+HostValue = TypeVar("HostValue", bytes, bytes | None)
 
 _NEVER_COPIED = fields.HOP_BY_HOP - {b"upgrade"} | {b"content-length"}
 """Fields of one connection, or written anew; a server that asks for an upgrade (426) is heard."""
@@ -201,6 +203,22 @@ class UpstreamProtocol(Protocol):
 
     def adds_own(self, name: bytes, head: ResponseHead) -> bool:
         """Return whether the proxy writes its own field *name* (``server`` or ``date``) into the answer."""
+
+
+def as_routed(value_of: Callable[[Exchange], HostValue]) -> Callable[[Exchange], HostValue | bytes]:
+    """
+    Return *value_of*, but what an absolute target says where that overrides the Host field which *value_of* gives.
+
+    A server must not be told another host than the request was routed by (RFC 9112 section 3.2.2).
+    """
+
+    def get(ex: Exchange) -> HostValue | bytes:
+        value, head = value_of(ex), ex.head
+        if head.target.startswith(b"/") or (value or None) != head.host:
+            return value
+        return uri.authority(head.target) or value
+
+    return get
 
 
 def compile_hiding(

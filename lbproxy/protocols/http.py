@@ -36,6 +36,7 @@ from lbproxy.protocols.forwarding import (
     CONTROL_FIELDS,
     TOKEN,
     ForwardSettings,
+    as_routed,
     compile_hiding,
     is_own,
 )
@@ -88,7 +89,8 @@ class ProxySettings(ForwardSettings):
     prefix: ClassVar[str] = "proxy"
 
     destination: Pass | None = setting(
-        "proxy_pass", http_pass, None, contexts=Context.LOCATION | Context.IF, inherit=False, into_if=True
+        "proxy_pass", http_pass, None, contexts=Context.LOCATION | Context.IF | Context.LIMIT_EXCEPT,
+        inherit=False, into_if=True,
     )
     set_header: tuple[SetField, ...] = setting_list("proxy_set_header", _set_field, (), arity=(2, 2))
     http_version: str = setting("proxy_http_version", choice("1.0", "1.1"), "1.1")
@@ -153,9 +155,7 @@ class HttpProtocol:
         uri_of = _compile_uri(location, destination, self.target)
         lead_of = _compile_fields(version, rules, destination.target, table)
         upgrades = settings.http_version == "1.1" and not names & {b"connection", b"upgrade"}
-        # a look-alike with underscores would be the same variable to an application
-        look_alikes = [name.replace(b"-", b"_") for name in names]
-        strip = fields.removal([*_OWN_FIELDS, *names, *look_alikes])
+        strip = fields.removal([*_OWN_FIELDS, *names], alike=True)
         method_of, target_of, passes_fields = self.method, self.target, settings.pass_request_headers
 
         def passed(head: RequestHead) -> bytes:
@@ -280,6 +280,7 @@ def _guarded(name: bytes, value_of: FieldsOf) -> FieldsOf:
         case b"upgrade":
             return lambda ex: b"" if b"h2c" in (value := value_of(ex)).lower() else value
         case b"host":  # $http_host of an HTTP/1.0 client
-            return lambda ex: value_of(ex) or ex.upstream_name
+            routed = as_routed(value_of)
+            return lambda ex: routed(ex) or ex.upstream_name
         case _:
             return value_of

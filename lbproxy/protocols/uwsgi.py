@@ -26,7 +26,7 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
-from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, compile_hiding
+from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, as_routed, compile_hiding
 from lbproxy.protocols.target import Pass, uwsgi_pass
 from lbproxy.wire import uwsgi
 from lbproxy.wire.body import Framing
@@ -131,6 +131,8 @@ def _compile_params(
     entries: dict[bytes, tuple[Getter | None, bool]] = {}  # None: the length of the body
     for param in params:
         value_of = param.value.bind_optional(table)
+        if param.name == b"HTTP_HOST":
+            value_of = as_routed(value_of)
         earlier = entries.get(param.name)
         if param.name == b"CONTENT_LENGTH":
             entries[param.name] = None, param.if_not_empty

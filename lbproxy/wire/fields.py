@@ -43,7 +43,7 @@ def value_ok(value: bytes) -> bool:
     return _VALUE.fullmatch(value) is not None
 
 
-def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
+def removal(names: Iterable[bytes], *, alike: bool = False) -> Callable[[bytes], bytes]:
     """
     Return a function that removes every line of a block whose name is one of *names*.
 
@@ -51,6 +51,7 @@ def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
 
     Args:
         names: In any letter case.
+        alike: Lines go as well whose name has underscores for hyphens: to a CGI application it is the same name.
     """
     wanted = sorted({name.lower() for name in names})
     if not wanted:
@@ -58,6 +59,8 @@ def removal(names: Iterable[bytes]) -> Callable[[bytes], bytes]:
     # The literal "\n" lets the engine skip to the next line; the first letters decide most lines there.
     letters = b"".join(sorted({re.escape(name[:1] + name[:1].upper()) for name in wanted}))
     choice = b"|".join(map(re.escape, wanted))
+    if alike:
+        choice = choice.replace(rb"\-", b"[-_]")
     substitute = re.compile(rb"\n(?=[" + letters + rb"])(?i:" + choice + rb"):[^\r]*+\r").sub
 
     def remove(block: bytes) -> bytes:

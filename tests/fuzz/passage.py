@@ -7,7 +7,7 @@ import re
 from lbproxy.errors import MalformedMessage
 from lbproxy.http.exchange import Exchange
 from lbproxy.plan import ForwardAction, Plan
-from lbproxy.wire import fields, grammar
+from lbproxy.wire import fields, grammar, uri
 from lbproxy.wire.body import CHUNKED, NO_BODY
 from lbproxy.wire.heads import HeadLimits, RequestHead, ResponseHead
 from lbproxy.wire.requests import parse_request
@@ -77,7 +77,7 @@ def to_http(data: bytes) -> None:
 
 def _expected_host(locations: str, ex: Exchange) -> bytes:
     if "params" in locations:
-        return ex.head.host or b"backend"
+        return uri.authority(ex.head.target) or ex.head.host or b"backend"
     return ex.host if "$host" in locations else b"backend"
 
 

@@ -53,6 +53,14 @@ def test_removal_of_names() -> None:
     assert remove(b"Host: a\r\nhost: b\r\n") == b""
 
 
+def test_removal_of_look_alikes() -> None:
+    """Robustness 8. Whatever mixture of hyphens and underscores, it would be the same variable of an application."""
+    remove = fields.removal([b"X-Real-Ip", b"Host"], alike=True)
+    assert remove(b"X_Real_IP: 1\r\nX-Real_IP: 2\r\nx_real-ip: 3\r\nX-Real-IPs: 4\r\n_Host: 5\r\n") == (
+        b"X-Real-IPs: 4\r\n_Host: 5\r\n")
+    assert fields.removal([b"X-Real-Ip"])(b"X_Real_IP: 1\r\n") == b"X_Real_IP: 1\r\n"
+
+
 def test_removal_of_nothing() -> None:
     """No names, no change."""
     assert fields.removal([])(BLOCK) is BLOCK
