@@ -113,7 +113,7 @@ def test_read_only_file_system(stage: Stage) -> None:
     read_only = f"mount -o remount,ro,bind / && mount --bind {here} {here} && mount -o remount,ro,bind {here} &&"
     with Contained(stage, written(stage), before=read_only) as proxy:
         proxy.readiness.wait(proxy)
-        assert proxy.stderr.matching(r"\[warn\] no pid file, .* is read-only")
+        proxy.stderr.wait_for(r"\[warn\] no pid file, .* is read-only")
         assert get(stage.listen).text == "ok"
     assert sorted(path.name for path in stage.directory.iterdir()) == ["site.conf"]
 

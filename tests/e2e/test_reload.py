@@ -7,7 +7,7 @@ import threading
 
 import h11
 
-from tests.support.backends import held, reply
+from tests.support.backends import Conversation, held, reply
 from tests.support.client import Answer, Client, get, octets, refuses
 from tests.support.daemon import Lbproxy
 from tests.support.stage import Stage
@@ -127,7 +127,7 @@ def test_port_that_is_taken_keeps_the_old_configuration(stage: Stage) -> None:
     proxy = stage.lbproxy(CONF, b=backend)
     added = stage.port()
     proxy.reload(stage.text(CONF, b=backend, listen=f"127.0.0.1:{added}; listen {backend.address}"))
-    assert proxy.stderr.matching(rf"\[emerg\] .*bind\(\) to {backend.address} failed \(98: Address already in use\)")
+    proxy.stderr.wait_for(rf"\[emerg\] .*bind\(\) to {backend.address} failed \(98: Address already in use\)")
     assert get(proxy.address).text == "ok"
     assert refuses(("127.0.0.1", added))
 
@@ -144,6 +144,27 @@ def test_request_in_flight_is_finished_by_the_old_worker(stage: Stage) -> None:
         assert get(proxy.address).text == "new"
         gate.set()
         assert client.answer().text == "late"
+    until(lambda: len(proxy.workers()) == 1, "the old worker to end")
+
+
+def test_tunnel_lives_on_in_the_old_worker_until_its_time_is_up(stage: Stage) -> None:
+    """An upgraded connection, until either side ends it or worker_shutdown_timeout passes."""
+    def echo(conversation: Conversation) -> None:
+        conversation.request()
+        conversation.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+        while data := conversation.socket.recv(100):
+            conversation.send(data)
+
+    backend = stage.backend(script=echo)
+    whole = "worker_shutdown_timeout 1s; events {} http {" + CONF + "}"
+    proxy = stage.lbproxy(whole, b=backend)
+    with Client(proxy.address) as client:
+        client.send(octets("/", "Connection: Upgrade", "Upgrade: echo"))
+        assert client.answer().status == 101
+        proxy.reload(proxy.conf.read_text())
+        client.send(b"still here")
+        assert client.read(10) == b"still here"
+        assert client.at_end()
     until(lambda: len(proxy.workers()) == 1, "the old worker to end")
 
 

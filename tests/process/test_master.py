@@ -88,7 +88,7 @@ def test_serves_with_the_pid_file_in_place_until_terminated(tmp_path: Path, port
         assert fake.wait() == 0
         assert not pid_file.exists()
         assert list(tmp_path.iterdir()) == [fake.file]
-        assert fake.stderr.matching("exited with code 0")
+        fake.stderr.wait_for("exited with code 0")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
@@ -113,7 +113,7 @@ def test_killed_worker_is_replaced_and_logged(tmp_path: Path, port: int) -> None
         victim = fake.workers(2)[0]
         os.kill(victim, signal.SIGKILL)
         assert len(fake.workers(3)) == 3
-        assert fake.stderr.matching(rf"\[alert\] worker process {victim} exited on signal 9")
+        fake.stderr.wait_for(rf"\[alert\] worker process {victim} exited on signal 9")
         assert greeting(port) == "fake"
 
 
@@ -135,7 +135,7 @@ def test_reload_moves_to_new_workers(tmp_path: Path, port: int) -> None:
         fake.reload(listen=[port], name="new", workers=2)
         assert greeting(port) == "new"
         fake.stderr.wait_for(rf"worker process {fake.workers(1)[0]} exited with code 0")
-        assert fake.stderr.matching("old closed")
+        fake.stderr.wait_for("old closed")
         assert not fake.stderr.matching("new closed")
 
 
@@ -161,8 +161,8 @@ def test_unreadable_file_is_refused_with_every_reason(tmp_path: Path, port: int)
         fake.ready()
         fake.reload("{")
         assert greeting(port) == "old"
-        assert fake.stderr.matching(r"\[emerg\] not JSON in fake.json:1:1$")
-        assert fake.stderr.matching(r"\[emerg\] no luck in fake.json:1:1$")
+        fake.stderr.wait_for(r"\[emerg\] not JSON in fake.json:1:1$")
+        fake.stderr.wait_for(r"\[emerg\] no luck in fake.json:1:1$")
         fake.reload(listen=[port], name="new")
         assert greeting(port) == "new"
 
@@ -174,8 +174,8 @@ def test_reload_that_cannot_bind_is_refused(tmp_path: Path, ports: Ports) -> Non
         fake.reload(listen=[port, added, taken.getsockname()[1]], name="new")
         assert greeting(port) == "old"
         assert refused(added)
-        assert fake.stderr.matching(r"\[emerg\] bind\(\) to 127.0.0.1:\d+ failed \(98: Address already in use\)")
-        assert fake.stderr.matching("new closed")
+        fake.stderr.wait_for(r"\[emerg\] bind\(\) to 127.0.0.1:\d+ failed \(98: Address already in use\)")
+        fake.stderr.wait_for("new closed")
 
 
 def test_reload_whose_workers_fail_is_given_up(tmp_path: Path, ports: Ports) -> None:
@@ -185,8 +185,8 @@ def test_reload_whose_workers_fail_is_given_up(tmp_path: Path, ports: Ports) -> 
         fake.reload(listen=[port, added], name="new", mood="fail", pid="new.pid")
         assert greeting(port) == "old"
         assert refused(added)
-        assert fake.stderr.matching("can't start: in a bad mood")
-        assert fake.stderr.matching("the old one stays in force")
+        fake.stderr.wait_for("can't start: in a bad mood")
+        fake.stderr.wait_for("the old one stays in force")
         assert not (tmp_path / "new.pid").exists()
 
 
@@ -196,7 +196,7 @@ def test_reload_moves_the_pid_file(tmp_path: Path, port: int) -> None:
         fake.reload(listen=[port], pid="new.pid", warnings=["beware"])
         assert (tmp_path / "new.pid").read_text() == f"{fake.pid}\n"
         assert not (tmp_path / "fake.pid").exists()
-        assert fake.stderr.matching(r"\[warn\] beware")
+        fake.stderr.wait_for(r"\[warn\] beware")
 
 
 def test_usr1_reaches_every_worker(tmp_path: Path, port: int) -> None:
@@ -204,28 +204,28 @@ def test_usr1_reaches_every_worker(tmp_path: Path, port: int) -> None:
         fake.ready()
         fake.send_signal(signal.SIGUSR1)
         fake.stderr.wait_for("worker of fake reopened", 2)
-        assert fake.stderr.matching(r"\] fake reopened")
+        fake.stderr.wait_for(r"\] fake reopened")
 
 
 def test_worker_that_fails_at_start_ends_everything_with_1(tmp_path: Path, port: int) -> None:
     with Fake(tmp_path, listen=[port], workers=2, mood="fail") as fake:
         assert fake.wait() == 1
-        assert fake.stderr.matching("can't start: in a bad mood")
-        assert fake.stderr.matching("exited with code 3")
+        fake.stderr.wait_for("can't start: in a bad mood")
+        fake.stderr.wait_for("exited with code 3")
         assert list(tmp_path.iterdir()) == [fake.file]
 
 
 def test_worker_that_never_serves_is_killed(tmp_path: Path, port: int) -> None:
     with Fake(tmp_path, listen=[port], mood="silent") as fake:
         assert fake.wait() == 1
-        assert fake.stderr.matching("exited on signal 9")
+        fake.stderr.wait_for("exited on signal 9")
 
 
 def test_worker_that_hangs_is_killed(tmp_path: Path, port: int) -> None:
     with Fake(tmp_path, listen=[port], mood="stubborn") as fake:
         fake.ready()
         assert fake.stop() == 0
-        assert fake.stderr.matching("exited on signal 9")
+        fake.stderr.wait_for("exited on signal 9")
 
 
 def test_workers_notice_that_the_master_is_gone(tmp_path: Path, port: int) -> None:
