@@ -1,5 +1,5 @@
 """
-``location`` blocks (src/http/ngx_http_core_module.c:ngx_http_core_location), and the ``if`` blocks in them.
+``location`` blocks (src/http/ngx_http_core_module.c:ngx_http_core_location), and what stands in them for some requests.
 
 An ``if`` block is a location without a name (ngx_http_rewrite_module.c:ngx_http_rewrite_if): it starts from the
 settings of the one around it, and may replace it while a request is dealt with.
@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lbproxy.config.model import Conditional, Location, MatchKind, Statement
+from lbproxy.config.model import Conditional, LimitExcept, Location, MatchKind, Statement
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.reader import BlockReader, Contents
 from lbproxy.config.regex import compile_regex
 from lbproxy.config.settings import Context, TypeMap, inherited
+from lbproxy.config.values import did_you_mean
 from lbproxy.errors import InvalidValue, WrongContext
 
 _MODIFIERS = {
@@ -24,6 +25,8 @@ _MODIFIERS = {
     "~*": MatchKind.REGEX_NOCASE,
 }
 _JOINED = ("=", "^~", "~*", "~")  # as the beginning of a single argument, the longer first
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK",
+            "UNLOCK", "PATCH")  # fmt: skip
 _REGEX_KINDS = (MatchKind.REGEX, MatchKind.REGEX_NOCASE)
 
 
@@ -59,7 +62,32 @@ def _compile(
         location,
         locations=compile_locations(reader, contents.named("location"), contents.merged, location),
         script=compile_statements(reader, contents, location),
+        limit_except=_limit_except(reader, contents, location),
     )
+
+
+def _limit_except(reader: BlockReader, outer: Contents, location: Location) -> LimitExcept | None:
+    """
+    Return the ``limit_except`` of a location (ngx_http_core_module.c:ngx_http_core_limit_except).
+
+    It passes requests on where the location does, but has nothing of its script.
+    """
+    if not (directives := outer.named("limit_except")):
+        return None
+    directive, *others = directives
+    for other in others:
+        with reader.catching():
+            raise WrongContext(f'"{other.name}" directive is duplicate', other.position)
+    for arg in directive.args:
+        with reader.catching():
+            if arg.text.upper() not in _METHODS:
+                raise InvalidValue(f'invalid method "{arg.text}"', arg.position, did_you_mean(arg.text, _METHODS))
+    methods = {arg.text.upper().encode() for arg in directive.args}
+    if b"GET" in methods:
+        methods.add(b"HEAD")
+    contents = reader.read(directive.block or (), Context.LIMIT_EXCEPT, inherited(outer.merged, into_if=True))
+    within = replace(location, position=directive.position, merged=contents.merged, around=location)
+    return LimitExcept(frozenset(methods), within)
 
 
 def compile_statements(reader: BlockReader, contents: Contents, location: Location | None) -> tuple[Statement, ...]:

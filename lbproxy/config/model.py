@@ -119,6 +119,19 @@ Statement = Directive | Conditional
 """What a script is made of."""
 
 
+class LimitExcept(NamedTuple):
+    """
+    A ``limit_except`` block.
+
+    Args:
+        methods: Those that it does not concern.
+        location: What is in force for all others.
+    """
+
+    methods: frozenset[bytes]
+    location: Location
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Location(Settings):
     """
@@ -129,7 +142,9 @@ class Location(Settings):
         regex: The compiled expression over the decoded path as octets; None unless a regex kind.
         locations: The nested ones, in the order of the text.
         script: The rewrite-phase directives (set, return, ...) that stand directly in it, in order.
-        around: The location that an ``if`` block stands in, without what is nested there; None for all others.
+        around: The location that an ``if`` or ``limit_except`` block stands in, without what is nested there; None
+            for all others.
+        limit_except: What requests with certain methods meet instead.
     """
 
     kind: MatchKind
@@ -138,12 +153,15 @@ class Location(Settings):
     locations: tuple[Location, ...] = ()
     script: tuple[Statement, ...] = ()
     around: Location | None = None
+    limit_except: LimitExcept | None = None
     position: Position
     merged: TypeMap = field(repr=False)
 
     def inner(self) -> Iterator[Location]:
-        """Yield the locations in it, those of its ``if`` blocks included."""
+        """Yield the locations in it, those of its ``if`` and ``limit_except`` blocks included."""
         yield from self.locations
+        if self.limit_except is not None:
+            yield self.limit_except.location
         for statement in self.script:
             if isinstance(statement, Conditional) and statement.location is not None:
                 yield statement.location

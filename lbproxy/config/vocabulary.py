@@ -86,6 +86,7 @@ _STRUCTURE: tuple[tuple[str, Context, Arity, bool], ...] = (
     ("server", Context.HTTP, (0, 0), True),
     ("server", Context.UPSTREAM, (1, None), False),
     ("location", Context.SERVER | Context.LOCATION, (1, 2), True),
+    ("limit_except", Context.LOCATION, (1, None), True),
     ("listen", Context.SERVER, (1, None), False),
     ("server_name", Context.SERVER, (1, None), False),
 )

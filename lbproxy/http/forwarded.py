@@ -32,26 +32,34 @@ class Proxies:
         packed = mapped(packed) or packed
         return any(network.holds(packed) for network in self._networks)
 
-    def follow(self, names: bytes, port: int = 0) -> tuple[bytes, int] | None:
+    def follow(self, values: Sequence[bytes], port: int = 0) -> tuple[bytes, int] | None:
         """
         Return the address to be believed, packed and with its port; None if there is none.
 
         Args:
-            names: Addresses separated by commas or blanks, the nearest last.
-            port: That of a single one which names none.
+            values: Of one or several fields: addresses separated by commas or blanks, the nearest last.
+            port: That of an address which names none.
         """
         found = None
-        for name in reversed(names.replace(b",", b" ").split(b" ")):
-            if not name:
-                continue
-            try:
-                packed, own_port = _parse(name)
-            except ValueError:
-                break
-            found = packed, own_port or port
-            if not self._recursive or not self.trusts(packed):
-                break
+        for value in reversed(values):
+            left: bytes | None = value
+            while left is not None:
+                left, name = _split_last(left)
+                try:
+                    packed, own_port = _parse(name)
+                except ValueError:
+                    return found
+                found = packed, own_port or port
+                if not self._recursive or not self.trusts(packed):
+                    return found
         return found
+
+
+def _split_last(value: bytes) -> tuple[bytes | None, bytes]:
+    """Return the last address in *value*, and what stands before it, None if that is nothing."""
+    value = value.rstrip(b" ,")
+    cut = max(value.rfind(b" "), value.rfind(b","))
+    return (None, value) if cut < 0 else (value[:cut], value[cut + 1 :])
 
 
 def _parse(name: bytes) -> tuple[bytes, int]:
@@ -59,9 +67,9 @@ def _parse(name: bytes) -> tuple[bytes, int]:
     text = text_of(name)
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError("invalid address")
-        return pack(host), _port(rest[1:]) if rest else 0
+        if not bracket or not rest.startswith(":"):
+            raise ValueError("invalid address")  # brackets without a port are none there
+        return pack(host), _port(rest[1:])
     host, colon, port = text.partition(":")
     if colon and ":" not in port:
         return pack(host), _port(port)

@@ -171,7 +171,7 @@ class Geo:
             address = address_of(ex)
             claimed = _FORWARDED_FOR(ex.head.block)
             if claimed is not None and proxies.trusts(address):
-                found = proxies.follow(claimed)
+                found = proxies.follow((claimed,))
                 address = found[0] if found is not None else address
             return find(address)
 

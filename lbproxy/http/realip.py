@@ -88,38 +88,30 @@ class RealIp:
     def __call__(self, ex: Exchange) -> None:
         """Change the client of *ex*, if one is named by somebody trusted and that has not been done yet."""
         client = ex.client
-        if client.connected is not None or not self._proxies.trusts(client.packed):
-            return
-        claim = self._claim(ex)
-        if claim is not None:
-            found = self._proxies.follow(*claim)
+        if client.connected is None and self._proxies.trusts(client.packed):
+            found = self._proxies.follow(*self._claim(ex))
             if found is not None:
-                ex.client = client.instead(show(found[0]), *found)
+                packed, port = found
+                ex.client = client.instead(show(packed), packed, port)
 
 
-Claim = Callable[[Exchange], "tuple[bytes, int] | None"]
-"""Returns what is said of the client: addresses, and the port if that is said elsewhere."""
+Claim = Callable[[Exchange], tuple[Sequence[bytes], int]]
+"""Returns what is said of the client: addresses, as `Proxies.follow` takes them, and the port if that stands apart."""
 
 
 def _by_field(name: str) -> Claim:
     wanted = octets(name)
 
-    def of_head(head: RequestHead) -> bytes | None:
+    def of_head(head: RequestHead) -> Sequence[bytes]:
         values = [value for found, value in head.fields() if found == wanted]
-        if name != _FORWARDED_FOR:
-            return values[0] if values else None
-        return b",".join(values) or None
+        return values if name == _FORWARDED_FOR else values[:1]
 
-    def claim(ex: Exchange) -> tuple[bytes, int] | None:
-        value = ex.head.derive(of_head)
-        return None if value is None else (value, 0)
-
-    return claim
+    return lambda ex: (ex.head.derive(of_head), 0)
 
 
-def _by_introduction(ex: Exchange) -> tuple[bytes, int] | None:
+def _by_introduction(ex: Exchange) -> tuple[Sequence[bytes], int]:
     said = ex.client.introduction
-    return None if said is None else (said.source, said.source_port)
+    return ((), 0) if said is None else ((said.source,), said.source_port)
 
 
 def _networks(trusted: Trusted, resolver: Resolver) -> Sequence[Network]:

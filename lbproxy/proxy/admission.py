@@ -171,10 +171,10 @@ class BasicGuard:
         try:
             if await self._passwords.is_right(conn.stream.poller, password, user.kept):
                 return 0
+            conn.log("error", f'user "{printable(name)}": password mismatch')
         except UnknownScheme:
-            conn.log("crit", f"crypt() does not know the scheme of the password in {printable(path)}:{user.line}")
-            return 500
-        conn.log("error", f'user "{printable(name)}": password mismatch')
+            hint = "made in a way that this system does not know"
+            conn.log("error", f'user "{printable(name)}": the password in {printable(path)}:{user.line} is {hint}')
         return self._challenge(ex, realm)
 
     def _challenge(self, ex: Exchange, realm: bytes) -> int:

@@ -13,7 +13,7 @@ def pack(host: str) -> bytes:
     """Return the address *host*, without brackets, as octets; raises ValueError."""
     if ":" not in host:
         octets = host.split(".")
-        if len(octets) != 4 or not all(octet.isascii() and octet.isdigit() and len(octet) < 4 for octet in octets):
+        if len(octets) != 4 or not all(octet.isascii() and octet.isdigit() for octet in octets):
             raise ValueError("invalid IPv4 address")
         return bytes(map(int, octets))  # ValueError beyond 255
     import ipaddress  # noqa: PLC0415 - costs milliseconds that only IPv6 needs
