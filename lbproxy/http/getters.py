@@ -90,6 +90,11 @@ def upstream_field(name: str) -> Getter:
     return lambda ex: ex.response.derive(find) if ex.response is not None else None
 
 
+def arguments(ex: Exchange) -> bytes | None:
+    """Return $args: an empty value is one only if something has set it."""
+    return ex.args or (ex.args if ex.raw_path is None else None)
+
+
 def argument(name: str) -> Getter:
     """Return $arg_*: the first of that name in any letter case, undecoded (ngx_http_arg)."""
     pattern = re.compile(b"(?:^|&)" + name.encode() + b"=([^&]*)", re.IGNORECASE | re.DOTALL)

@@ -98,9 +98,9 @@ def _change(
             return None
         new_path = path_of(ex)
         ex.args = _joined(args_of, replacement.keeps_args, ex)
+        ex.path = new_path
         if not new_path:
             raise MalformedMessage("the rewritten URI has a zero length", status=500)
-        ex.path = new_path
         if flow is STOP:
             ex.valid_location = False
         return flow
@@ -110,11 +110,10 @@ def _change(
 
 def _joined(args_of: Callable[[Exchange], bytes] | None, keeps: bool, ex: Exchange) -> bytes | None:
     """Return the arguments after a change: new ones, then the old ones unless they are dropped."""
-    kept = ex.args if keeps else None
     if args_of is None:
-        return kept
+        return ex.args if keeps or not ex.args else b""
     args = args_of(ex)
-    return b"%b&%b" % (args, kept) if kept else args or None
+    return b"%b&%b" % (args, ex.args) if keeps and ex.args else args
 
 
 def _parts(template: Template) -> tuple[Template, Template | None]:

@@ -18,7 +18,7 @@ Constants = Mapping[str, bytes | Callable[[], bytes]]
 
 VARIABLES: Mapping[str, Getter] = {
     # the request
-    "args": lambda ex: ex.args or None,
+    "args": getters.arguments,
     "content_length": attrgetter("content_length"),
     "content_type": getters.request_field("content_type"),
     "document_uri": attrgetter("path"),
@@ -27,7 +27,7 @@ VARIABLES: Mapping[str, Getter] = {
     "http3": getters.absent,
     "is_args": lambda ex: b"?" if ex.args else b"",
     "is_request_port": lambda ex: b":" if getters.request_port(ex) else b"",
-    "query_string": lambda ex: ex.args or None,
+    "query_string": getters.arguments,
     "remote_user": getters.OfHead(getters.remote_user),
     "request": attrgetter("head.line"),
     "request_body": lambda ex: ex.body or None,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lbproxy.proxy.connection import Connection
 
 _MOST_REDIRECTS = 10  # NGX_HTTP_MAX_URI_CHANGES
-_OF_CONTENT = frozenset({b"content-type", b"accept-ranges"})  # which no error's page has from anything before
 
 Handler = Callable[["Connection", "Exchange"], Awaitable["Verdict"]]
 """
@@ -77,7 +76,7 @@ class Dispatcher:
         if status in CLOSING:
             ex.keep_alive = False
         if ex.carried:
-            ex.carried = fields.without(ex.carried, _OF_CONTENT)
+            ex.carried = fields.without(ex.carried, {b"content-type"})
         target = conn.route.error_pages.get(status)
         if target is None or ex.in_error_page or ex.redirects > _MOST_REDIRECTS:
             await send_error(conn, ex, status)

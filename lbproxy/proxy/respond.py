@@ -12,7 +12,7 @@ from lbproxy.http.accel import merge_into_own
 from lbproxy.http.errorpage import error_body, error_json, wants_json
 from lbproxy.wire import uri
 from lbproxy.wire.body import Framer, as_it_is, encode_chunk, in_chunks
-from lbproxy.wire.fields import line
+from lbproxy.wire.fields import line, without
 from lbproxy.wire.status import FIELDS_TOO_LARGE, STATUS_REASONS
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ CLOSING = frozenset({400, 413, 414, FIELDS_TOO_LARGE, 500, 501})
 """Errors that end the connection, however they are answered (ngx_http_special_response_handler)."""
 
 _BODILESS = frozenset({204, 304})
+_OF_CONTENT = frozenset({b"content-type", b"accept-ranges"})  # which such a page has from no answer before it
 
 
 class _OwnLines:
@@ -220,6 +221,8 @@ async def send_error(conn: Connection, ex: Exchange, status: int, location: byte
     """Send nginx's small page for *status*, or the same as JSON to who asks for that."""
     if status in CLOSING:
         ex.keep_alive = False
+    if ex.carried:
+        ex.carried = without(ex.carried, _OF_CONTENT)
     shown = 400 if status == FIELDS_TOO_LARGE else status
     if wants_json(ex):
         await send_answer(conn, ex, shown, error_json(status), content_type=b"application/json", location=location)
