@@ -40,12 +40,14 @@ def main() -> int:
     options = parser.parse_args()
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="lbproxy-soak-") as name:
+        world = World(Path(name), random.Random(options.seed), options.workers)
         try:
-            with World(Path(name), random.Random(options.seed), options.workers) as world:
+            with world:
                 trio.run(_soak, world, tally, options)
-        except BenchmarkError as error:
-            print(error, file=sys.stderr)
-            return 1
+        except* BenchmarkError as errors:
+            tally.fail("soak", str(errors.exceptions[0]))
+        except* KeyboardInterrupt:
+            print("interrupted; so far:")
         complaints = world.complaints()
     return _judge(world, tally, complaints)
 
@@ -58,6 +60,8 @@ async def _soak(world: World, tally: Tally, options: argparse.Namespace) -> None
         load.start_soon(world.kill_nodes_for_ever, options.kill_every)
         load.start_soon(_report_for_ever, tally)
         await trio.sleep(_WARM)
+        if not tally.answered:
+            raise BenchmarkError("nothing is answered")
         _show("at the start", world)
         with trio.move_on_after(half):
             await world.reload_for_ever(options.reload_every)

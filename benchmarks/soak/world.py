@@ -92,8 +92,8 @@ class World:
 
     def complaints(self) -> list[str]:
         """Return the lines of the error log that an operator would have to look at."""
-        lines = (self._directory / "error.log").read_text(errors="replace").splitlines()
-        lines += (self._directory / "output.log").read_text(errors="replace").splitlines()
+        logs = [path for name in ("error.log", "output.log") if (path := self._directory / name).exists()]
+        lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
         return [line for line in lines if any(mark in line for mark in ("[alert]", "[emerg]", "[crit]", "Traceback"))]
 
     def _stop_nodes(self) -> None:
