@@ -4,6 +4,7 @@ A server's answer on its way to the client: the head written anew, then the body
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,6 +54,8 @@ async def deliver(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Att
         else:
             ex.status = head.status  # nobody is there to talk with
         return False, b""
+    if protocol.method is not None and ex.method == b"HEAD" and head.framing != NO_BODY:
+        head, rest = _bodiless(head), b""  # the server was asked something else, by proxy_method
     octets, framer = _compose(conn, ex, protocol, head)
     length = len(rest)
     if head.framing == length or (head.framing == NO_BODY and not length):  # all of it is here: the common case
@@ -114,6 +117,13 @@ def _compose(
     octets = start + fields + b"\r\n"
     ex.head_length = len(octets)
     return octets, framer
+
+
+def _bodiless(head: ResponseHead) -> ResponseHead:
+    """Return *head* as the answer to HEAD, on a connection that is of no further use: its body is not read."""
+    bare = copy(head)
+    bare.framing, bare.memo, bare.keep_alive = NO_BODY, {}, False
+    return bare
 
 
 def _own_words(head: ResponseHead) -> tuple[bytes, bytes | None]:

@@ -75,23 +75,28 @@ class Forwarder:
 
     async def _body(self, conn: Connection, ex: Exchange) -> tuple[Source, Framing]:
         """Return what to send as the body: octets at hand, a whole body in a file, or the client's as it comes."""
-        protocol, settings, body = self.protocol, self.settings, conn.body
+        protocol, passed, body = self.protocol, self.settings.pass_request_body, conn.body
+        whole = None
+        if body is not None and not body.refused and (body.whole is not None or not body.started):
+            # else an error page, after a server that failed has got (some of) it
+            if body.whole is None and passed and self._streams(ex.head.framing):
+                return body, ex.head.framing
+            whole = await body.spooled(conn.settings.body_buffer_size)
+            if ex.head.framing == CHUNKED:
+                ex.content_length = b"%d" % whole.size
+            ex.body = whole.in_memory()
         if protocol.set_body is not None:
             made = protocol.set_body(ex)
             return made, len(made)
-        if body is None:
-            return b"", ex.head.framing
-        if not settings.pass_request_body or body.refused or (body.started and body.whole is None):
-            return b"", NO_BODY  # the last: an error page, after a server that failed has got (some of) it
-        chunked = ex.head.framing == CHUNKED
-        streams = not settings.request_buffering and (protocol.chunked_requests or not chunked)
-        if streams and body.whole is None:
-            return body, ex.head.framing
-        whole = await body.spooled(conn.settings.body_buffer_size)
-        if chunked:
-            ex.content_length = b"%d" % whole.size
-        ex.body = at_hand = whole.in_memory()
-        return (whole if at_hand is None else at_hand), whole.size
+        if whole is None or not passed:
+            return b"", NO_BODY
+        return (whole if ex.body is None else ex.body), whole.size
+
+    def _streams(self, framing: Framing) -> bool:
+        """Tell whether a body goes to the server as it comes (ngx_http_proxy_handler, request_body_no_buffering)."""
+        protocol = self.protocol
+        takes = protocol.chunked_requests or framing != CHUNKED
+        return takes and protocol.set_body is None and not self.settings.request_buffering
 
 
 class Forwarding:

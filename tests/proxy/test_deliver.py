@@ -31,7 +31,11 @@ class TestFraming:
         assert got.endswith(b"\r\n\r\nok")
 
     async def test_chunks(self, scene: Scene) -> None:
-        """Chunks are framed anew: what arrived together is one chunk; extensions and trailers stay behind."""
+        """
+        Chunks are framed anew: what arrived together is one chunk; extensions and trailers stay behind.
+
+        Robustness 3.
+        """
         b = scene.backend()
         await scene.serve(PASS % "", b=b)
         client = await scene.client()
@@ -58,7 +62,7 @@ class TestFraming:
     ])
     @pytest.mark.parametrize("version", ["1.0", "1.1"])
     async def test_no_chunks_for_who_cannot_take_them(self, scene: Scene, answer: bytes, version: str) -> None:
-        """HTTP/1.0, or ``chunked_transfer_encoding off``: the answer ends with the connection."""
+        """Robustness B. HTTP/1.0, or ``chunked_transfer_encoding off``: the answer ends with the connection."""
         await scene.serve(PASS % ("" if version == "1.0" else "chunked_transfer_encoding off;"),
                           b=scene.answering(answer))
         client = await scene.client()
@@ -77,7 +81,7 @@ class TestFraming:
         ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", b""),
     ])
     async def test_answers_without_a_body(self, scene: Scene, method: str, answer: bytes, fields: bytes) -> None:
-        """HEAD, 204 and 304 have none, whatever their fields say; both connections live on."""
+        """Robustness 6. HEAD, 204 and 304 have none, whatever their fields say; both connections live on."""
         b = scene.answering(answer, OK)
         await scene.serve(PASS % "", b=b)
         client = await scene.client()
@@ -276,7 +280,7 @@ class TestUpgrade:
 
     @pytest.mark.parametrize("offer", ["h2c", "H2C, websocket", "websocket, h2c"])
     async def test_h2c_is_not_passed_on(self, scene: Scene, offer: str) -> None:
-        """HTTP/2 in a tunnel would be requests that nobody looks at."""
+        """Robustness 7. HTTP/2 in a tunnel would be requests that nobody looks at."""
         b = scene.answering(OK)
         await scene.serve(PASS % "", b=b)
         await scene.ask(octets("/", "Connection: upgrade, http2-settings", f"Upgrade: {offer}", "HTTP2-Settings: AAA"))
@@ -285,7 +289,22 @@ class TestUpgrade:
         assert request.get("HTTP2-Settings") is None
 
     async def test_a_tunnel_is_not_kept(self, scene: Scene) -> None:
-        """Its connection never serves a request again."""
+        """Robustness 6. Its connection never serves a request again."""
         client, server = await self.open(scene)
         client.close()
         assert await server.ended()
+
+
+async def test_head_has_no_body_whatever_the_server_was_asked(scene: Scene) -> None:
+    """With proxy_method the server may send one; it stays behind, and its connection ends.  Robustness 6."""
+    b = scene.backend()
+    await scene.serve(PASS % "proxy_method POST;", b=b)
+    client = await scene.client()
+    await client.send(octets(method="HEAD"))
+    server = await b.accept()
+    assert (await server.request()).line.startswith(b"POST ")
+    await server.send(OK)
+    got = await client.arrived()
+    assert b"\r\nContent-Length: 2\r\n" in got
+    assert got.endswith(b"\r\n\r\n")
+    assert await server.ended()

@@ -8,6 +8,7 @@ requests of these, the same in every run.
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import re
@@ -58,7 +59,6 @@ FILES = {
     "robots.txt": "User-agent: *\nDisallow:\n",
     "static/app.css": "body { color: black }\n" * 30,
     "static/app.js": "console.log('hello');\n" * 30,
-    "static/app.js.gz": "not really packed",
     "static/logo.png": "\x89PNG\r\n" * 20,
     "static/empty": "",
     "static/a b.txt": "blank in the name",
@@ -142,7 +142,7 @@ def _varied(target: str, chance: random.Random) -> str:
             f"/x/..{path}",
             f"/.{path}",
             path.replace("a", "%61", 1),
-            f"{path}%20x",
+            f"{path}%2Bx",
             f"{path}/nothing/of/that/kind",
         )
     )
@@ -170,6 +170,7 @@ def write_files(root: Path) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode("latin-1"))
+    (root / "static/app.js.gz").write_bytes(gzip.compress(FILES["static/app.js"].encode(), mtime=0))
     for path in [root, *root.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
         os.utime(path, (LAST_YEAR, LAST_YEAR))

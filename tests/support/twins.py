@@ -275,7 +275,7 @@ def _signed_as_nginx(answers: list[Told], log: list[dict[str, str]]) -> tuple[li
         fields = answer.fields
         if body != answer.body or of_head:
             fields = tuple((n, str(int(v) - 2) if n == "content-length" else v) for n, v in fields)
-        if body != answer.body and log:
+        if body != answer.body and log and log[number]["body_bytes_sent"].isdigit():
             log[number]["body_bytes_sent"] = str(int(log[number]["body_bytes_sent"]) - 2)
         told.append(replace(answer, fields=fields, body=body))
     return told, log
