@@ -53,20 +53,20 @@ def compile_condition(directive: Directive, table: VariableTable, file_mode: Fil
 def condition_words(directive: Directive) -> list[Argument]:
     """Return what stands between the parentheses, at least one word; raises InvalidValue if they are missing."""
     words = list(directive.args)
-    if not words[0].text.startswith("("):
-        raise _invalid(words[0], "a condition stands in parentheses")
-    if not words[-1].text.endswith(")"):
-        raise _invalid(words[-1], 'the ")" is missing')
     first = words[0]
+    if not first.text.startswith("("):
+        raise _invalid(first, "a condition stands in parentheses")
     place = first.position
-    shifted = type(place)(place.source, place.line, place.column + 1)
-    words[0] = first._replace(text=first.text[1:], position=shifted)
-    words[-1] = words[-1]._replace(text=words[-1].text[:-1])
+    words[0] = first._replace(text=first.text[1:], position=place._replace(column=place.column + 1))
+    last = words[-1]
+    if not last.text.endswith(")"):
+        raise _invalid(last, 'the ")" is missing')
+    words[-1] = last._replace(text=last.text[:-1])
     # a parenthesis may stand alone
     words = words[1 if len(words) > 1 and not words[0].text else 0:]
     words = words[:-1] if len(words) > 1 and not words[-1].text else words
     if not words[0].text:
-        raise _invalid(directive.args[-1])
+        raise _invalid(last)
     return words
 
 

@@ -181,9 +181,10 @@ class _Reading:
     def _take_key(self, key: Argument, text: str, value: Template) -> None:
         if self.hostnames and not is_hashable(ServerName(text)):
             raise InvalidValue(f'invalid hostname or wildcard "{text}"', key.position)
-        if not _add(self._keys, octets(text).lower(), key, self.hostnames):
-            raise InvalidValue(f'conflicting parameter "{text}"', key.position, "it stands there already")
-        self.entries.append(MapEntry(octets(text).lower(), None, value))
+        lowered = octets(text).lower()
+        if not _add(self._keys, lowered, key, self.hostnames):
+            raise InvalidValue(f'conflicting parameter "{text.lower()}"', key.position, "it stands there already")
+        self.entries.append(MapEntry(lowered, None, value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

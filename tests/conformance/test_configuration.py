@@ -30,6 +30,16 @@ GOOD = [
     "server { location ~* \\.(gif|png)$ { return 200 $1; } } # a comment",
     "server { location / { uwsgi_pass 127.0.0.1:1; uwsgi_param A b if_not_empty; uwsgi_modifier1 5; } }",
     "sendfile on; tcp_nopush on; types_hash_max_size 2048; server_names_hash_bucket_size 64;",
+    "server { if ($host = a) { return 403; } if ( -d /tmp ) { set $a b; } if ($uri ~ \"a b\") { rewrite ^ /x; break; } }",
+    "server { location / { rewrite ^/(?<n>a)/(.*)$ /$n/$2? last; return 200 $n; return 300 x; } rewrite_log on; }",
+    "server { location / { if ($request_uri !~* ^/a) { proxy_pass http://127.0.0.1:1; } } }",
+    "map $uri $a { hostnames; volatile; default $b; *.x y; ~^z(?<q>.) $q; \\~w v; \"\" u; } map $a $b { c d; }",
+    "map_hash_max_size 64; map $uri $a { b c; } map $uri $a { d e; } server { set $a x; }",
+    "geo $a { default x; 10.0.0.0/8 y; 10.0.0.0/8 z; ::1 w; proxy 127.0.0.1; proxy_recursive; delete 10.0.0.1; }",
+    "geo $host $a { ranges; default x; 10.0.0.0-10.0.0.255 y; 10.0.0.4-10.0.0.5 z; }",
+    "split_clients $uri $a { 0.01% x; 99.99% y; } split_clients $uri $b { 10% x; * y; } split_clients $uri $c { }",
+    "server { valid_referers none a.b *.c/d; valid_referers ~x; location / { internal; recursive_error_pages on; } }",
+    "server { set $http_x a; set $arg_y b; set $invalid_referer 1; location ~ ^/(?i)a { } }",
 ]  # fmt: skip
 
 BAD = [
@@ -97,6 +107,61 @@ BAD = [
     "server { return 200 \"unfinished; }",
     "include nonsense.conf;",
     "keepalive_timeout 1 2 3;",
+    "server { location / { rewrite ^; } }",
+    "server { location / { rewrite ^ \"\"; } }",
+    "server { location / { rewrite ^ /x sideways; } }",
+    "server { location / { rewrite ^ /$nonsense; } }",
+    "server { location / { break now; } }",
+    "server { location / { if ($nonsense) { } } }",
+    "server { location / { if $uri { } } }",
+    "server { location / { if ($uri { } } }",
+    "server { location / { if () { } } }",
+    "server { location / { if (uri) { } } }",
+    "server { location / { if (!$uri) { } } }",
+    "server { location / { if ($uri == x) { } } }",
+    "server { location / { if ($uri = ) { } } }",
+    "server { location / { if ($uri = a b) { } } }",
+    "server { location / { if (-z /x) { } } }",
+    "server { location / { if (-f) { } } }",
+    "server { location / { if ($uri) { if ($args) { } } } }",
+    "server { location / { if ($uri) { location /a { } } } }",
+    "server { location / { if ($uri) { internal; } } }",
+    "server { location / { if ($uri) { proxy_pass http://127.0.0.1:1/uri; } } }",
+    "server { if ($uri) { add_header A b; } }",
+    "server { internal; }",
+    "server { set $request_method x; }",
+    "if ($uri) { }",
+    "map $uri $a { b; }",
+    "map $uri $a { b c d; }",
+    "map $uri $a { b c; B d; }",
+    "map $uri $a { default b; default c; }",
+    "map $uri $a { hostnames; *.b c; .b d; }",
+    "map $uri $a { hostnames; b*.c d; }",
+    "map $uri $a { b $nonsense; }",
+    "map $nonsense $a { b c; }",
+    "map $uri a { b c; }",
+    "map $uri $host { b c; }",
+    "map $uri { b c; }",
+    "server { map $uri $a { b c; } }",
+    "geo $a { b c; }",
+    "geo $a { 10.0.0.0/33 c; }",
+    "geo $a { 10.0.0.1 c; ranges; }",
+    "geo $a { ranges; 10.0.0.1 c; }",
+    "geo $a { ranges; 10.0.0.5-10.0.0.4 c; }",
+    "geo $a { ranges; 10.0.0.5-10.0.0.9 c; 10.0.0.0-10.0.0.6 d; }",
+    "geo $a { 10.0.0.1 b c; }",
+    "geo a { 10.0.0.1 b; }",
+    "geo $a { proxy b; }",
+    "split_clients $uri $a { 50% x; 51% y; }",
+    "split_clients $uri $a { 0% x; }",
+    "split_clients $uri $a { 1.234% x; }",
+    "split_clients $uri $a { half x; }",
+    "split_clients $uri $a { * x; 1% y; }",
+    "server { valid_referers none; }",
+    "server { valid_referers a a; }",
+    "server { valid_referers a*b; }",
+    "server { valid_referers ~; }",
+    "server { valid_referers \"\"; }",
     "sendfile;",
 ]  # fmt: skip
 
@@ -154,3 +219,21 @@ def test_what_nginx_refuses_is_refused_in_its_words(theirs: Verdict, ours: Verdi
 def test_what_nginx_refuses_is_refused(theirs: Verdict, ours: Verdict, fragment: str) -> None:
     assert theirs(fragment)
     assert ours(fragment)
+
+
+IN_IF = [
+    "root /x;", "access_log off;", "error_page 404 /x;", "add_header A b;", "add_trailer A b;", "expires 1h;",
+    "proxy_pass http://127.0.0.1:1;", "uwsgi_pass 127.0.0.1:1;", "gzip on;", "charset utf-8;", "sendfile on;", "rewrite_log on;", "uninitialized_variable_warn off;", "return 200;",
+    "alias /x;", "try_files a b;", "proxy_set_header A b;", "proxy_read_timeout 1s;", "client_max_body_size 1;",
+    "allow all;", "auth_basic off;", "limit_req zone=z;", "index x;", "types { }", "default_type a;", "etag on;",
+    "uwsgi_param A b;", "satisfy any;", "valid_referers a;", "keepalive_timeout 1;", "proxy_buffering on;",
+    "gzip_types a;", "log_not_found off;", "recursive_error_pages on;", "autoindex on;", "server_tokens off;",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("directive", IN_IF)
+@pytest.mark.parametrize("around", ["server { location / { if ($uri) { %s } } }", "server { if ($uri) { %s } }"])
+def test_what_may_stand_in_if(ours: Verdict, theirs: Verdict, around: str, directive: str) -> None:
+    """The same directives as in nginx, in a location's and in a server's."""
+    fragment = around % directive
+    assert words(ours(fragment)) == words(theirs(fragment))
