@@ -90,6 +90,11 @@ class Ended:
     pid: int
     code: int
 
+    @property
+    def how(self) -> str:
+        """In nginx's words (src/os/unix/ngx_process.c:ngx_process_get_status)."""
+        return f"exited on signal {-self.code}" if self.code < 0 else f"exited with code {self.code}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Child:

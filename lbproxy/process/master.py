@@ -27,7 +27,7 @@ from lbproxy.process.inheritance import NOTHING, Inheritance
 from lbproxy.process.options import reasons
 from lbproxy.process.pidfile import PidFile
 from lbproxy.process.roles import Cycle, Seat
-from lbproxy.process.signals import REQUESTS, SignalInbox
+from lbproxy.process.signals import ANSWERS, REQUESTS, SignalInbox
 from lbproxy.process.sockets import ListenSockets, Opening
 from lbproxy.process.successor import Successor
 from lbproxy.process.supervise import State, Supervisor
@@ -148,7 +148,7 @@ class Master:
         for number in numbers:
             request = REQUESTS.get(number)
             if request is not None and self._is_meant(request):
-                self._log("notice", f"signal {number} ({Signals(number).name}) received, {_ANSWERS[request]}")
+                self._log("notice", f"signal {number} ({Signals(number).name}) received, {ANSWERS[request]}")
                 self._happened(request)
         if SIGCHLD in numbers:
             self._reap()
@@ -169,19 +169,15 @@ class Master:
         return self._successor.pid > 0 or (self._predecessor > 0 and os.getppid() == self._predecessor)
 
     def _ended(self, ended: Ended) -> None:
-        """Say how a child ended, in nginx's words (src/os/unix/ngx_process.c:ngx_process_get_status)."""
         event: Event
         if ended.number is not None:
             self._board.release(ended.number)
-            who, event = f"worker process {ended.pid}", events.Exited(ended.number)
+            who, event = "worker process", events.Exited(ended.number)
         elif self._successor.ended(ended.pid):
-            who, event = f"new binary process {ended.pid}", events.SuccessorGone()
+            who, event = "new binary process", events.SuccessorGone()
         else:
             return  # an orphan: process 1 inherits them
-        if ended.code < 0:
-            self._log("alert", f"{who} exited on signal {-ended.code}")
-        else:
-            self._log("alert" if ended.code else "notice", f"{who} exited with code {ended.code}")
+        self._log("alert" if ended.code else "notice", f"{who} {ended.pid} {ended.how}")
         self._happened(event)
 
     def _told(self, number: int, word: Word, reason: str) -> None:
@@ -374,13 +370,3 @@ class Master:
 
     def _log(self, level: str, message: str) -> None:
         self._cycle.log(level, message)
-
-
-_ANSWERS = {
-    Request.STOP: "exiting",
-    Request.QUIT: "shutting down",
-    Request.RELOAD: "reconfiguring",
-    Request.REOPEN: "reopening logs",
-    Request.UPGRADE: "changing binary",
-    Request.REST: "stop accepting connections",
-}

@@ -22,6 +22,16 @@ REQUESTS: Mapping[int, Request] = {
 }
 """What each signal asks of the master."""
 
+ANSWERS: Mapping[Request, str] = {
+    Request.STOP: "exiting",
+    Request.QUIT: "shutting down",
+    Request.RELOAD: "reconfiguring",
+    Request.REOPEN: "reopening logs",
+    Request.UPGRADE: "changing binary",
+    Request.REST: "stop accepting connections",
+}
+"""What the error log says that the master does about it (src/os/unix/ngx_process.c:ngx_signal_handler)."""
+
 HANDLED = frozenset({*REQUESTS, signal.SIGCHLD})
 
 
