@@ -180,7 +180,7 @@ def test_underscores_in_headers(stage: Stage) -> None:
 
 
 def test_fragment_is_not_forwarded(twins: Twins) -> None:
-    """Deliberate: nginx hands ``#`` on; it is no part of a target (RFC 9112, section 3.2)."""
+    """Robustness 10. Deliberate: nginx hands ``#`` on; it is no part of a target (RFC 9112, section 3.2)."""
     theirs, ours = twins.run(octets("/x#frag"))
     assert theirs.request.line == b"GET /x#frag HTTP/1.1"
     assert ours.request.line == b"GET /x HTTP/1.1"

@@ -200,7 +200,7 @@ def test_interim_answers_are_skipped(stage: Stage) -> None:
 
 
 def test_unasked_switch_of_protocols_is_refused(stage: Stage) -> None:
-    """Deliberate: nginx hands an unasked 101 to the client."""
+    """Robustness 7. Deliberate: nginx hands an unasked 101 to the client."""
     twins = Twins(stage, CONF, {"switch": closing(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")}, {})
     theirs, ours = twins.run(octets("/switch"))
     assert theirs.answer.status == 101

@@ -53,7 +53,7 @@ def test_failed_attempts_are_listed(stage: Stage) -> None:
 
 
 def test_values_are_escaped(stage: Stage) -> None:
-    """What a client sends can't end the line or the quotes."""
+    """Robustness 12. What a client sends can't end the line or the quotes."""
     form = "log_format own '\"$http_x\"'; "
     proxy = stage.lbproxy(CONF, b=stage.backend(reply("ok")), format=form, log="access_log /dev/stdout own;")
     ask(proxy.address, octets("/", 'X: a"b\\c\xe9\td'))

@@ -24,6 +24,7 @@ server {
 @pytest.mark.parametrize("protocol", ["http", "uwsgi"])
 @pytest.mark.parametrize("leave", ["close", "reset"])
 def test_backend_connection_is_closed_and_499_logged(stage: Stage, protocol: str, leave: str) -> None:
+    """Robustness 23. The abort reaches the server."""
     backends = {"http": stage.backend(hang), "uwsgi": stage.uwsgi(hang)}
     proxy = stage.lbproxy(CONF, http=backends["http"], uwsgi=backends["uwsgi"])
     with Client(proxy.address) as client:
@@ -46,7 +47,7 @@ def test_client_that_leaves_during_the_body_ends_the_transfer(stage: Stage) -> N
 
 
 def test_client_that_leaves_an_upload_half_done(stage: Stage) -> None:
-    """Nothing of a buffered body reaches the server."""
+    """Robustness 5. Nothing of a buffered body reaches the server."""
     backend = stage.backend(reply("ok"))
     proxy = stage.lbproxy(CONF, http=backend, uwsgi=stage.dead())
     with Client(proxy.address) as client:
@@ -76,6 +77,7 @@ def test_ignored_abort_lets_the_server_finish(stage: Stage) -> None:
 
 
 def test_client_that_leaves_is_not_held_against_the_server(stage: Stage) -> None:
+    """Robustness 20. What the client did says nothing about it."""
     a = stage.backend(hang, reply("a"))
     conf = """
     upstream u { server <a>; server <b> backup; }

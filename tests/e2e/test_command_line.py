@@ -96,6 +96,7 @@ def test_missing_file_is_named(stage: Stage) -> None:
 
 
 def test_port_in_use_is_said(stage: Stage) -> None:
+    """Robustness 22. And the exit status tells it."""
     backend = stage.backend(reply("ok"))
     path = write(stage, f"server {{ listen {backend.address}; return 200; }}")
     status, process = run("-c", path, "-p", stage.directory)

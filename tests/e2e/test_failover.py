@@ -48,7 +48,11 @@ def test_killed_node_loses_no_request_and_returns_after_its_restart(stage: Stage
 
 
 def test_node_killed_under_load_loses_no_get(stage: Stage) -> None:
-    """Requests in flight at the node when it dies are asked again elsewhere, as long as no answer has begun."""
+    """
+    Requests in flight at the node when it dies are asked again elsewhere, as long as no answer has begun.
+
+    Robustness 19.
+    """
     a, b = stage.node("a"), stage.node("b", delay=0.005)
     proxy = stage.lbproxy(NODES, a=a, b=b)
     failed: list[int] = []
@@ -85,6 +89,7 @@ def test_other_idempotent_methods_move_on_too(stage: Stage, method: str) -> None
 
 
 def test_post_is_not_repeated_once_it_was_sent(stage: Stage) -> None:
+    """Robustness 19. It may have been carried out."""
     a, b = stage.backend(close), stage.backend(reply("b"))
     proxy = stage.lbproxy(HTTP, a=a, b=b, more="")
     answer = ask(proxy.address, octets(method="POST", body=b"x"), method="POST")
@@ -157,12 +162,14 @@ def test_max_fails_0_never_gives_up(stage: Stage) -> None:
 
 
 def test_backup_is_asked_only_when_the_others_are_gone(stage: Stage) -> None:
+    """Robustness 20. And no longer."""
     a, b = stage.backend(reply("a"), reply("a"), close), stage.backend(reply("b"))
     proxy = stage.lbproxy(HTTP.replace("<b>", "<b> backup"), a=a, b=b, more="")
     assert "".join(bodies(proxy.address, 5)) == "aabbb"
 
 
 def test_all_down_is_502_at_once(stage: Stage) -> None:
+    """Robustness 20. Nobody waits for a server that is known to be dead."""
     proxy = stage.lbproxy(HTTP, a=stage.dead(), b=stage.dead(), more="")
     answers = [get(proxy.address) for _ in range(3)]
     assert statuses(answers) == [502] * 3
@@ -177,6 +184,7 @@ def test_single_server_is_never_given_up(stage: Stage) -> None:
 
 
 def test_server_that_hangs_is_left_after_the_read_timeout(stage: Stage) -> None:
+    """Robustness 19. And a GET is asked again elsewhere."""
     a, b = stage.backend(hang), stage.backend(reply("b"))
     proxy = stage.lbproxy(HTTP, a=a, b=b, more="proxy_read_timeout 300ms;")
     assert bodies(proxy.address, 2) == ["b", "b"]
@@ -184,6 +192,7 @@ def test_server_that_hangs_is_left_after_the_read_timeout(stage: Stage) -> None:
 
 
 def test_nothing_is_asked_again_after_the_answer_began(stage: Stage) -> None:
+    """Robustness 19. Two halves of two answers would be glued together."""
     a = stage.backend(closing(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"))
     b = stage.backend(reply("b"))
     proxy = stage.lbproxy(HTTP, a=a, b=b, more="")
@@ -195,7 +204,7 @@ def test_nothing_is_asked_again_after_the_answer_began(stage: Stage) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_stale_pooled_connection_is_replaced_and_not_held_against_the_server(stage: Stage, method: str) -> None:
-    """The server closes its idle connection just as the next request comes in."""
+    """Robustness 19. The server closes its idle connection just as the next request comes in."""
     a = stage.backend(reply("1"), close, reply("2"), reply("3"))
     conf = HTTP.replace("server <b>;", "server <b> backup;")
     b = stage.backend(reply("backup"))
@@ -215,6 +224,7 @@ def test_max_conns_leads_to_the_next_server_and_then_to_502(stage: Stage) -> Non
 
 
 def test_frozen_node_is_left_and_returns(stage: Stage, nodes: tuple[Node, Node, Node]) -> None:
+    """Robustness 20. By itself."""
     frozen = stage.node("b")
     conf = NODES.replace("uwsgi_pass nodes;", "uwsgi_pass nodes; uwsgi_read_timeout 300ms;")
     proxy = stage.lbproxy(conf, a=nodes[0], b=frozen)

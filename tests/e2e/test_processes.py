@@ -29,7 +29,7 @@ http { """ + SERVER + " }"  # fmt: skip
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_fast_end(stage: Stage, number: signal.Signals) -> None:
-    """Idle and busy clients are cut off, and the exit status is 0."""
+    """Robustness 22. Idle and busy clients are cut off, and the exit status is 0."""
     gate = threading.Event()
     backend = stage.backend(held(gate, reply("late")))
     proxy = stage.lbproxy(SERVER, b=backend, more="")
@@ -42,7 +42,7 @@ def test_fast_end(stage: Stage, number: signal.Signals) -> None:
 
 
 def test_graceful_end_finishes_what_is_in_hand(stage: Stage) -> None:
-    """QUIT: idle clients are closed, new ones refused, the request in flight is answered in full."""
+    """Robustness 22. QUIT: idle clients are closed, new ones refused, the request in flight is answered in full."""
     gate = threading.Event()
     backend = stage.backend(held(gate, reply("late")))
     proxy = stage.lbproxy(SERVER, b=backend, more="")
@@ -69,6 +69,7 @@ def test_graceful_end_does_not_wait_for_pooled_connections(stage: Stage) -> None
 
 
 def test_worker_that_dies_is_replaced(stage: Stage) -> None:
+    """Robustness 22. Requests are served again at once."""
     proxy = stage.lbproxy(SERVER, b=stage.backend(reply("ok")), more="")
     proxy.alerts = "exited on signal 9"
     (worker,) = proxy.workers()

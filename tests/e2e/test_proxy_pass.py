@@ -76,7 +76,7 @@ def test_set_headers_replace_and_remove(stage: Stage) -> None:
 
 
 def test_hop_by_hop_fields_stay_here(stage: Stage) -> None:
-    """Both ways, and those that Connection names (RFC 9110, section 7.6.1)."""
+    """Robustness 11. Both ways, and those that Connection names (RFC 9110, section 7.6.1)."""
     backend = stage.backend(reply("ok", "Connection: X-Secret", "X-Secret: 1", "Keep-Alive: timeout=9", "X-Open: 1"))
     proxy = stage.lbproxy(CONF, to=f"http://{backend.address}", more="")
     answer = get(proxy.address, "/", "Connection: X-Mine", "X-Mine: 1", "TE: trailers", "Keep-Alive: 3", "X-Open: 1")

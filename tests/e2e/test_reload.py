@@ -81,6 +81,7 @@ def test_new_configuration_is_served(stage: Stage) -> None:
 
 
 def test_reload_under_load_loses_no_request(stage: Stage) -> None:
+    """Robustness 21. Reloads that follow each other included."""
     backend = stage.backend(reply("ok"))
     proxy = stage.lbproxy(CONF.replace("listen <listen>;", "listen <listen>; keepalive_requests 7;"), b=backend)
     with Load(proxy) as load:
@@ -133,6 +134,7 @@ def test_port_that_is_taken_keeps_the_old_configuration(stage: Stage) -> None:
 
 
 def test_request_in_flight_is_finished_by_the_old_worker(stage: Stage) -> None:
+    """Robustness 21. However long it takes."""
     gate = threading.Event()
     backend = stage.backend(held(gate, reply("late")))
     other = stage.backend(reply("new"))
@@ -169,6 +171,7 @@ def test_tunnel_lives_on_in_the_old_worker_until_its_time_is_up(stage: Stage) ->
 
 
 def test_faulty_configuration_keeps_the_old_one(stage: Stage) -> None:
+    """Robustness 21. It is refused and logged."""
     proxy = stage.lbproxy(CONF, b=stage.backend(reply("old")))
     proxy.conf.write_text("server { listen <listen>; proxy_passs http://x; }")
     proxy.send_signal(signal.SIGHUP)
@@ -177,6 +180,7 @@ def test_faulty_configuration_keeps_the_old_one(stage: Stage) -> None:
 
 
 def test_listening_address_moves(stage: Stage) -> None:
+    """Robustness 21. The old one is closed."""
     backend = stage.backend(reply("ok"))
     proxy = stage.lbproxy(CONF, b=backend)
     moved = ("127.0.0.1", stage.port())

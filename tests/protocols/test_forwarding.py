@@ -71,7 +71,7 @@ def test_mistakes_are_told_in_nginx_words(directive: str, message: str) -> None:
 
 
 def test_fields_of_the_connection_and_hidden_ones_stay_behind() -> None:
-    """RFC 9110 section 7.6.1, and what is addressed to the proxy; Upgrade is an offer to the client."""
+    """Robustness 11. RFC 9110 section 7.6.1, and what is addressed to the proxy; Upgrade is an offer to the client."""
     head = response(
         b"Server: s\r\nConnection: X-Named\r\nX-Named: 1\r\nKeep-Alive: 5\r\nContent-Length: 0\r\nX-A: 1\r\n"
         b"X-Accel-Redirect: /x\r\nx-hidden: 1\r\nUpgrade: foo\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n"

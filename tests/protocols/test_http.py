@@ -153,7 +153,7 @@ def test_a_level_with_set_headers_inherits_none() -> None:
 
 
 def test_look_alikes_with_underscores_do_not_pass_beside_a_set_header() -> None:
-    """An application can't tell X_Real_IP from X-Real-IP."""
+    """Robustness 8. An application can't tell X_Real_IP from X-Real-IP."""
     got = sent(
         f"location / {{ {PASS} proxy_set_header X-Real-IP $remote_addr; }}",
         request(b"/", b"Host: a\r\nX_Real_IP: 6.6.6.6\r\nX_Other: 1\r\n", underscores=True),
@@ -162,7 +162,7 @@ def test_look_alikes_with_underscores_do_not_pass_beside_a_set_header() -> None:
 
 
 def test_connection_can_not_remove_what_we_set() -> None:
-    """RFC 9110 7.6.1 is about the client's fields."""
+    """Robustness 8. Robustness 11. RFC 9110 7.6.1 is about the client's fields."""
     got = sent(
         f"location / {{ {PASS} proxy_set_header X-Real-IP $remote_addr; }}",
         request(b"/", b"Host: a\r\nConnection: X-Real-IP, Host\r\nX-Real-IP: 6.6.6.6\r\n"),
@@ -171,7 +171,7 @@ def test_connection_can_not_remove_what_we_set() -> None:
 
 
 def test_a_value_stays_in_its_line() -> None:
-    """Decoded line breaks become blanks."""
+    """Robustness 10. Decoded line breaks become blanks."""
     got = sent(f"location / {{ {PASS} proxy_set_header X-Uri $uri; }}", request(b"/a%0d%0aX-Evil:%201"))
     assert lines(got)[1:] == [b"X-Uri: /a  X-Evil: 1", b"Host: backend"]
 
@@ -192,7 +192,7 @@ def test_pass_request_headers_off() -> None:
     ],
 )
 def test_framing_is_told_as_the_body_is_sent(framing: int, field: list[bytes]) -> None:
-    """Neither the client's fields nor configured ones have a say in it."""
+    """Robustness 1. Neither the client's fields nor configured ones have a say in it."""
     got = sent(
         f"location / {{ {PASS} proxy_set_header Content-Length 9; proxy_set_header Transfer-Encoding x; }}",
         request(b"/", b"Host: a\r\nTransfer-Encoding: chunked\r\n", b"POST"),

@@ -70,7 +70,7 @@ def test_without_params_only_fields_go_out() -> None:
 def test_content_length_is_that_of_the_body_as_sent(
     framing: int, fields: bytes, length: bytes, field: bytes | None
 ) -> None:
-    """Whatever the client said; Transfer-Encoding is over when the body is decoded."""
+    """Robustness D. Whatever the client said; Transfer-Encoding is over when the body is decoded."""
     got = variables(sent(USUAL, request(b"/", b"Host: a\r\n" + fields, b"POST"), framing))
     assert got[b"CONTENT_LENGTH"] == length
     assert got.get(b"HTTP_CONTENT_LENGTH") == field
@@ -102,7 +102,7 @@ def test_configured_variables(params: str, name: bytes, value: bytes | None) -> 
 
 
 def test_what_would_lie_to_an_application_stays_out() -> None:
-    """HTTP_PROXY (CVE-2016-5385), uWSGI's switches for https, and what Connection names."""
+    """Robustness D. HTTP_PROXY (CVE-2016-5385), uWSGI's switches for https, and what Connection names."""
     head = request(
         b"/",
         b"Host: a\r\nProxy: evil\r\nX-Forwarded-Proto: https\r\nX-Forwarded-SSL: on\r\nUpgrade: foo\r\n"
@@ -153,7 +153,7 @@ def test_a_look_alike_does_not_mix_with_the_real_field(fields: bytes, got: bytes
     ],
 )
 def test_http_host_is_what_routing_saw(target: bytes, fields: bytes, host: bytes) -> None:
-    """$host$is_request_port$request_port: an absolute target overrides the field."""
+    """Robustness 9. $host$is_request_port$request_port: an absolute target overrides the field."""
     head = request(target, fields, version=b"1.1" if fields else b"1.0")
     assert variables(sent(USUAL, head))[b"HTTP_HOST"] == host
 
@@ -170,7 +170,7 @@ def test_modifiers_and_no_fields() -> None:
 
 
 def test_a_packet_beyond_its_length_field_is_refused() -> None:
-    """Never wrapped."""
+    """Robustness D. Never wrapped."""
     head = request(b"/" + b"a" * 8000)
     with pytest.raises(MalformedMessage) as caught:
         sent(f"location / {{ {PASS} uwsgi_param A {'$uri' * 9}; }}", head)
@@ -221,7 +221,11 @@ NAMES = [
     )
 )
 def test_any_fields_make_a_packet_with_each_name_once(fields: list[tuple[str, str]]) -> None:
-    """What is configured stays as configured, and every value comes from one spelling of a name, in order."""
+    """
+    What is configured stays as configured, and every value comes from one spelling of a name, in order.
+
+    Robustness D.
+    """
     block = "".join(f"{name}: {value}\r\n" for name, value in fields).encode()
     head = request(b"/", b"Host: a.test\r\n" + block, underscores=True)
     ex = arrive(PLAN, head)

@@ -119,7 +119,7 @@ class TestPipelining:
     """Several requests before the first answer."""
 
     async def test_answers_come_in_order(self, scene: Scene) -> None:
-        """Requests that came in one piece are answered one after the other."""
+        """Robustness 6. Requests that came in one piece are answered one after the other."""
         await scene.serve('server { listen 80; location / { return 200 "$uri "; } }')
         client = await scene.client()
         await client.send(b"".join(octets(f"/{n}") for n in range(20)))
@@ -150,7 +150,11 @@ class TestPipelining:
         assert [request.target for request in b.requests] == ["/1"]
 
     async def test_a_body_nobody_reads_keeps_requests_in_step(self, scene: Scene) -> None:
-        """The rest of an unwanted body is skipped, framed either way, and the next request found behind it."""
+        """
+        The rest of an unwanted body is skipped, framed either way, and the next request found behind it.
+
+        Robustness 5.
+        """
         await scene.serve(RETURN % "")
         client = await scene.client()
         evil = octets("/smuggled")
@@ -189,7 +193,11 @@ class TestRefusals:
         ],
     )
     async def test_is_answered_and_the_connection_closed(self, scene: Scene, request_: bytes, status: int) -> None:
-        """What is no request gets its status, and nothing behind it is served."""
+        """
+        What is no request gets its status, and nothing behind it is served.
+
+        Robustness 4. Robustness 5. Robustness 7.
+        """
         b = scene.answering(OK)
         await scene.serve(PASS, b=b)
         client = await scene.client()
@@ -220,7 +228,7 @@ class TestRefusals:
         assert (answer.status, answer.body) == (400, b"bad: /bad")
 
     async def test_the_line_of_a_refused_request_is_logged_escaped(self, scene: Scene) -> None:
-        """Whatever octets a client sends stay on one line of either log."""
+        """Robustness 12. Whatever octets a client sends stay on one line of either log."""
         await scene.serve(PASS, b=scene.dead())
         client = await scene.client()
         await client.ask(b'\x16\x03\x01"\\\xff x\r\nforged\r\n\r\n')
@@ -363,7 +371,7 @@ class TestLingering:
         assert descriptors() == before - 1
 
     async def test_a_discarded_body_that_is_malformed_ends_the_connection(self, scene: Scene) -> None:
-        """Nothing is served behind octets that could be read in two ways."""
+        """Robustness 5. Nothing is served behind octets that could be read in two ways."""
         await scene.serve(RETURN % "")
         client = await scene.client()
         await client.send(octets("/", "Transfer-Encoding: chunked", method="POST"))
@@ -403,7 +411,7 @@ class TestLogs:
     async def test_a_mistake_of_ours_ends_one_connection_only(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An unexpected exception is told in one line of level alert, and others are served on."""
+        """Robustness 23. An unexpected exception is told in one line of level alert, and others are served on."""
         await scene.serve(RETURN % "")
         other = await scene.client()
         with monkeypatch.context() as patch:
@@ -439,7 +447,7 @@ class TestLogs:
 
 
 async def test_the_target_names_the_server(scene: Scene) -> None:
-    """An absolute target overrides Host (RFC 9112 section 3.2.2)."""
+    """Robustness 9. An absolute target overrides Host (RFC 9112 section 3.2.2)."""
     await scene.serve("""server { listen 80; server_name a; return 200 "a $host $uri"; }
                          server { listen 80; server_name b; return 200 "b $host $uri"; }""")
     assert (await scene.ask(octets("http://B:99/x", host="a"))).text == "b b /x"

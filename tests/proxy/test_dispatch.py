@@ -28,7 +28,7 @@ class TestLocations:
         assert (await scene.ask(octets("/there/x"))).text == "there"
 
     async def test_paths_are_matched_decoded_and_folded(self, scene: Scene) -> None:
-        """However a path is written, it is the same location."""
+        """Robustness 10. However a path is written, it is the same location."""
         await scene.serve(server('location /a/b/ { return 200 "$uri $request_uri"; }'))
         assert (await scene.ask(octets("/a//./x/../%62/c%20d"))).text == "/a/b/c d /a//./x/../%62/c%20d"
 
@@ -90,7 +90,7 @@ class TestReturn:
         assert '" 444 0 ' in scene.log()[0]
 
     async def test_a_line_end_cannot_enter_a_location(self, scene: Scene) -> None:
-        """What was decoded from the path is escaped again where it would end the field."""
+        """Robustness 10. What was decoded from the path is escaped again where it would end the field."""
         await scene.serve(server("location / { return 301 http://else.test$uri; }"))
         answer = await scene.ask(octets("/a%0d%0aSet-Cookie:%20x=1"))
         assert answer.get("Location") == "http://else.test/a%0D%0ASet-Cookie: x=1"

@@ -35,7 +35,7 @@ class TestFailover:
     """What moves a request on to the next server."""
 
     async def test_refused_connection(self, scene: Scene) -> None:
-        """Nothing was sent, so any method moves on."""
+        """Robustness 19. Nothing was sent, so any method moves on."""
         dead, b = scene.dead(), scene.answering(OK)
         await scene.serve(upstream("<dead> max_fails=0", "<b>"), dead=dead, b=b)
         for request in (octets(), POST):
@@ -46,7 +46,7 @@ class TestFailover:
     @pytest.mark.parametrize("end", [Wire.close, Wire.reset])
     @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-"])
     async def test_a_server_that_dies_before_its_head_is_complete(self, scene: Scene, end: object, said: bytes) -> None:
-        """A GET is put to the next server, whatever of a head had come."""
+        """Robustness 19. A GET is put to the next server, whatever of a head had come."""
         a, b = scene.backend(), scene.answering(OK)
         await scene.serve(upstream("<a>", "<b>"), a=a, b=b)
         client = await scene.client()
@@ -61,7 +61,7 @@ class TestFailover:
         assert scene.log("f") == [f"{a.address}, {b.address} 502, 200"]
 
     async def test_a_post_that_was_sent_is_not_repeated(self, scene: Scene) -> None:
-        """The first server may have carried it out."""
+        """Robustness 19. The first server may have carried it out."""
         a, b = scene.answering(b""), scene.answering(OK)
         await scene.serve(upstream("<a>", "<b>"), a=a, b=b)
         assert (await scene.ask(POST)).status == 502
@@ -89,7 +89,7 @@ class TestFailover:
         assert b.requests[0].body == body
 
     async def test_a_streamed_body_is_not_sent_twice(self, scene: Scene) -> None:
-        """What has gone to the first server is not at hand any more."""
+        """Robustness 19. What has gone to the first server is not at hand any more."""
         a, b = scene.answering(b""), scene.answering(OK)
         await scene.serve(upstream("<a>", "<b>", more="proxy_request_buffering off;"), a=a, b=b)
         assert (await scene.ask(octets(method="PUT", body=b"hello"))).status == 502
@@ -143,7 +143,7 @@ class TestFailover:
         assert b.requests == []
 
     async def test_everybody_dead(self, scene: Scene) -> None:
-        """Each is tried once; then the request is answered at once, and so are the next ones."""
+        """Robustness 20. Each is tried once; then the request is answered at once, and so are the next ones."""
         dead = [scene.dead(), scene.dead()]
         await scene.serve(upstream(*dead))
         assert (await scene.ask(octets())).status == 502
@@ -152,7 +152,7 @@ class TestFailover:
         assert "no live upstreams while connecting to upstream" in scene.errors()[-1]
 
     async def test_a_failed_server_comes_back(self, scene: Scene) -> None:
-        """After fail_timeout it is asked again."""
+        """Robustness 20. After fail_timeout it is asked again."""
         a, b = scene.answering(b"", OK), scene.answering(OK)
         await scene.serve(upstream("<a> fail_timeout=20s", "<b>"), a=a, b=b)
         for _ in range(5):
@@ -164,7 +164,7 @@ class TestFailover:
         assert len(a.requests) >= 2
 
     async def test_backup(self, scene: Scene) -> None:
-        """A backup gets requests only while the others fail."""
+        """Robustness 20. A backup gets requests only while the others fail."""
         a, b = scene.answering(OK), scene.answering(OK)
         await scene.serve(upstream("<a>", "<b> backup"), a=a, b=b)
         await scene.ask(octets())
@@ -235,7 +235,7 @@ class TestKeptConnections:
         assert len(b.wires) == 2
 
     async def test_closed_while_idle(self, scene: Scene) -> None:
-        """Is noticed at once, and costs nobody anything: no error, no failure, not even for a POST."""
+        """Robustness 19. Is noticed at once, and costs nobody anything: no error, no failure, not even for a POST."""
         b = scene.backend()
         await scene.serve(upstream("<b>", "<dead> backup"), b=b, dead=scene.dead())
         client = await scene.client()
@@ -251,7 +251,11 @@ class TestKeptConnections:
         assert scene.errors() == []
 
     async def test_stale(self, scene: Scene) -> None:
-        """A kept connection that dies under a GET is no fault of the server: the request goes out once more."""
+        """
+        A kept connection that dies under a GET is no fault of the server: the request goes out once more.
+
+        Robustness 19.
+        """
         b = scene.backend()
         await scene.serve(upstream("<b> max_fails=1", "<dead> backup"), b=b, dead=scene.dead())
         client = await scene.client()
@@ -270,7 +274,7 @@ class TestKeptConnections:
         assert [peer.fails for group in scene.groups for peer in group.peers] == [0, 0]
 
     async def test_stale_under_a_post(self, scene: Scene) -> None:
-        """A POST that went out on it is not repeated."""
+        """Robustness 19. A POST that went out on it is not repeated."""
         b = scene.backend()
         await scene.serve(upstream("<b>"), b=b)
         client = await scene.client()
@@ -291,7 +295,7 @@ class TestKeptConnections:
         assert len(b.requests) == 1
 
     async def test_spoken_to_while_idle(self, scene: Scene) -> None:
-        """A server that says something unasked loses the connection: it could be taken for an answer."""
+        """Robustness 6. A server that says something unasked loses the connection: it could be taken for an answer."""
         b = scene.backend()
         await scene.serve(upstream("<b>"), b=b)
         client = await scene.client()
@@ -314,7 +318,7 @@ class TestKeptConnections:
         reply("ok", version="1.0"),
     ])
     async def test_not_reused_after(self, scene: Scene, answer: bytes) -> None:
-        """Octets behind an answer reach nobody and end the connection; so does the server's wish."""
+        """Robustness 6. Octets behind an answer reach nobody and end the connection; so does the server's wish."""
         b = scene.backend()
         await scene.serve(upstream("<b>"), b=b)
         client = await scene.client()

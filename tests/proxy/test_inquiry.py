@@ -70,7 +70,7 @@ class TestSending:
         assert (await client.answer()).status == 200
 
     async def test_unbuffered_chunks(self, scene: Scene) -> None:
-        """Chunks are framed anew as they come; the last chunk leaves with the last data."""
+        """Robustness 3. Chunks are framed anew as they come; the last chunk leaves with the last data."""
         request = octets("/", "Transfer-Encoding: chunked", method="POST") + b"1;ext=x\r\na\r\n2\r\nbc\r\n"
         client, server = await started(scene, passing("proxy_request_buffering off;"), request)
         assert (await server.arrived()).endswith(b"\r\n\r\n3\r\nabc\r\n")
@@ -160,7 +160,7 @@ class TestEarlyAnswers:
 
     @pytest.mark.parametrize("buffering", ["on", "off"])
     async def test_complete(self, scene: Scene, buffering: str) -> None:
-        """The client gets the answer at once; the server's connection is not used again."""
+        """Robustness 5. The client gets the answer at once; the server's connection is not used again."""
         async with uploading(scene, buffering) as (b, client, server):
             await server.send(reply("no", status="403 No"))
             answer = await client.answer()
@@ -261,14 +261,14 @@ class TestHeads:
         b"HTTP/1.1 100 Continue\r\n\r\n" * 3, b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n",
     ])
     async def test_interim_answers_are_skipped(self, scene: Scene, head: bytes) -> None:
-        """The client gets the final one only."""
+        """Robustness B. The client gets the final one only."""
         b = scene.answering(head + OK)
         await scene.serve(passing(), b=b)
         answer = await scene.ask(octets())
         assert (answer.status, answer.interim, answer.text) == (200, (), "ok")
 
     async def test_interim_answers_without_end(self, scene: Scene) -> None:
-        """A server that sends nothing else is not listened to for ever."""
+        """Robustness B. A server that sends nothing else is not listened to for ever."""
         b = scene.answering(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
         await scene.serve(passing(), b=b)
         assert (await scene.ask(octets())).status == 502
@@ -282,7 +282,7 @@ class TestHeads:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     ])
     async def test_unreadable(self, scene: Scene, answer: bytes) -> None:
-        """What is no answer, or two in one, is 502, and told."""
+        """Robustness 7. Robustness B. What is no answer, or two in one, is 502, and told."""
         await scene.serve(passing(), b=scene.answering(answer))
         assert (await scene.ask(octets())).status == 502
         assert "upstream s" in scene.errors()[0]
@@ -503,7 +503,7 @@ class TestContinue:
         assert (answer.status, answer.get("Connection")) == (200, "keep-alive")
 
     async def test_a_body_nobody_wants(self, scene: Scene) -> None:
-        """An answer without 100 ends the connection: what comes next could be the body, or not."""
+        """Robustness 5. An answer without 100 ends the connection: what comes next could be the body, or not."""
         await scene.serve("server { listen 80; return 200 no; }")
         client = await scene.client()
         answer = await client.ask(octets("/", "Expect: 100-continue", "Content-Length: 5", method="POST"))

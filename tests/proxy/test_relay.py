@@ -146,7 +146,7 @@ class TestCutAnswers:
     @pytest.mark.parametrize("more", ["", "proxy_buffering off;"])
     @pytest.mark.parametrize("end", ["close", "reset"])
     async def test_length(self, scene: Scene, more: str, end: str) -> None:
-        """The client gets what came, and misses the rest."""
+        """Robustness B. The client gets what came, and misses the rest."""
         client, server = await answering(scene, LENGTH + b"hello", more)
         server.close() if end == "close" else server.reset()
         assert (await client.rest()).endswith(b"\r\n\r\nhello")
@@ -161,20 +161,20 @@ class TestCutAnswers:
         assert (await client.rest()).endswith(b"\r\n\r\n7\r\nhellowo\r\n")
 
     async def test_until_close(self, scene: Scene) -> None:
-        """A server's reset is no end of a body that only the end delimits."""
+        """Robustness B. A server's reset is no end of a body that only the end delimits."""
         client, server = await answering(scene, CLOSE + b"hello")
         server.reset()
         assert (await client.rest()).endswith(b"\r\n\r\n5\r\nhello\r\n")
 
     async def test_until_close_to_http_1_0(self, scene: Scene) -> None:
-        """Where only the end delimits the answer, the cut one ends in a reset."""
+        """Robustness B. Where only the end delimits the answer, the cut one ends in a reset."""
         client, server = await answering(scene, CHUNKED + b"5\r\nhello\r\n", version="1.0")
         server.close()
         assert (await client.rest()).endswith(b"\r\n\r\nhello")
         assert client.was_reset
 
     async def test_broken_chunks(self, scene: Scene) -> None:
-        """What stood before the mistake is sent, the mistake told."""
+        """Robustness B. What stood before the mistake is sent, the mistake told."""
         client, server = await answering(scene, CHUNKED + b"5\r\nhello\r\n")
         await server.send(b"xyz\r\n")
         got = await client.rest()

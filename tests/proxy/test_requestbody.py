@@ -125,7 +125,7 @@ class TestTrouble:
     @pytest.mark.parametrize("buffering", ["on", "off"])
     @pytest.mark.parametrize("body", [b"xyz\r\n", b"5\r\nhelloX", b"5\r\nhello\r\n-1\r\n", b"5 ; x\r\n", b"\r\n"])
     async def test_malformed_chunks(self, scene: Scene, buffering: str, body: bytes) -> None:
-        """400, and nothing behind them is a request."""
+        """Robustness 5. 400, and nothing behind them is a request."""
         b = scene.backend()
         await scene.serve(PASS % f"proxy_request_buffering {buffering};", b=b)
         client = await scene.client()
@@ -138,7 +138,11 @@ class TestTrouble:
         assert scene.in_flight == 0
 
     async def test_malformed_chunks_after_the_answer_has_begun(self, scene: Scene) -> None:
-        """An answer under way is not completed by a client's mistake, nor is its connection used again."""
+        """
+        An answer under way is not completed by a client's mistake, nor is its connection used again.
+
+        Robustness 5.
+        """
         b = scene.backend()
         await scene.serve(PASS % "proxy_request_buffering off;", b=b)
         client = await scene.client()
@@ -152,7 +156,7 @@ class TestTrouble:
         assert await b.idle()
 
     async def test_a_client_that_leaves_amid_a_buffered_body(self, scene: Scene) -> None:
-        """No server hears of it."""
+        """Robustness 5. No server hears of it."""
         b = scene.answering(OK)
         await scene.serve(PASS % "", b=b)
         client = await scene.client()

@@ -59,7 +59,7 @@ def test_request_framing(version: int, lengths: Sequence[bytes], codings: Sequen
     ],
 )
 def test_faulty_request_framing(version: int, lengths: list[bytes], codings: list[bytes], status: int) -> None:
-    """Two rules, a repeated one or an unknown coding are refused."""
+    """Robustness 1. Robustness 2. Two rules, a repeated one or an unknown coding are refused."""
     with pytest.raises(MalformedMessage) as info:
         request_framing(version, lengths, codings)
     assert info.value.status == status
@@ -69,7 +69,7 @@ def test_faulty_request_framing(version: int, lengths: list[bytes], codings: lis
 @example(b"9223372036854775808")
 @example(b"0" * 20)
 def test_only_ascii_digits_are_a_length(value: bytes) -> None:
-    """parse_length() reads decimal digits within 63 bits and refuses all that int() takes besides."""
+    """Robustness 1. parse_length() reads decimal digits within 63 bits and refuses all that int() takes besides."""
     try:
         length = parse_length(value)
     except MalformedMessage:
@@ -166,7 +166,7 @@ def test_large_pieces_are_passed_as_they_are() -> None:
 
 
 def test_trailers_are_kept_apart() -> None:
-    """They are validated and stay a block of their own."""
+    """Robustness 3. They are validated and stay a block of their own."""
     decoder = ChunkedDecoder()
     assert decoder.feed(b"1\r\nx\r\n0\r\nA: b\r\nC:\r\n\r\nrest") == b"x"
     assert (decoder.trailers, decoder.surplus) == (b"A: b\r\nC:\r\n", b"rest")
@@ -196,7 +196,7 @@ def test_chunks_round_trip(pieces: list[bytes], surplus: bytes, places: list[int
 @settings(max_examples=300, deadline=None)
 @given(chunked_bodies(), cuts())
 def test_portions_do_not_change_chunks(octets: bytes, places: list[int]) -> None:
-    """Payload, surplus and refusal are those of the body received at once."""
+    """Robustness 3. Payload, surplus and refusal are those of the body received at once."""
     whole = feed_all(ChunkedDecoder(line=20, trailer=20), [octets])
     assert feed_all(ChunkedDecoder(line=20, trailer=20), list(portions(octets, places))) == whole
 
@@ -204,7 +204,7 @@ def test_portions_do_not_change_chunks(octets: bytes, places: list[int]) -> None
 @settings(max_examples=300, deadline=None)
 @given(chunked_bodies())
 def test_h11_accepts_all_chunks_we_accept(octets: bytes) -> None:
-    """It finds the same payload and the same end."""
+    """Robustness 3. It finds the same payload and the same end."""
     outcome = feed_all(ChunkedDecoder(), [octets])
     if isinstance(outcome, tuple) and outcome[2]:
         assert h11_reading.read_chunked(octets) == outcome[:2]

@@ -10,13 +10,17 @@ from tests.support.wire import Outcome, read_requests
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_has_one_reading(case: Case) -> None:
-    """The messages served and the refusal are as the corpus says."""
+    """
+    The messages served and the refusal are as the corpus says.
+
+    Robustness 1. Robustness 2. Robustness 3. Robustness 4. Robustness 9.
+    """
     assert read_requests([case.octets]) == Outcome(case.messages, case.status)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_reading_does_not_depend_on_how_octets_arrive(case: Case) -> None:
-    """Octet by octet the outcome is the same."""
+    """Robustness 3. Octet by octet the outcome is the same."""
     octets = [case.octets[i : i + 1] for i in range(len(case.octets))]
     assert read_requests(octets) == Outcome(case.messages, case.status)
 

@@ -88,7 +88,11 @@ SEGMENTS = st.sampled_from([b"/", b".", b"..", b"a", b"%2e", b"%2F", b"%25", b"%
 
 @given(st.lists(SEGMENTS, max_size=12).map(b"".join), st.booleans())
 def test_normal_paths_are_safe(rest: bytes, merge: bool) -> None:
-    """No dot segment is left, no empty one where they merge; and escaping comes back to the same path."""
+    """
+    No dot segment is left, no empty one where they merge; and escaping comes back to the same path.
+
+    Robustness 10.
+    """
     try:
         path = uri.normalise(b"/" + rest, merge)
     except MalformedMessage:

@@ -45,7 +45,7 @@ def test_packets_round_trip(params: list[tuple[bytes, bytes]], first: int, secon
     "params", [[(b"A", b"x" * 65536)], [(b"A" * 65536, b"")], [(b"A", b"x" * 65531)], [(b"A", b"x" * 999)] * 66]
 )
 def test_too_much_is_never_wrapped(params: list[tuple[bytes, bytes]]) -> None:
-    """One octet more than a length can tell is an error."""
+    """Robustness D. One octet more than a length can tell is an error."""
     with pytest.raises(MalformedMessage) as info:
         encode_packet(params)
     assert info.value.status == 431
