@@ -165,7 +165,7 @@ class Dispatcher:
                 conn.log("error", f"client intended to send too large body: {ex.head.framing} bytes")
                 body.refused = True
                 return 413
-            body.limit, body.timeout = limit, route.client.body_timeout
+            body.limit, body.timeout = 0 if body.refused else limit, route.client.body_timeout
         if route.script is not None:
             said = route.script(ex)
             if ex.location is not location:  # an `if` has put its own block in force

@@ -89,7 +89,7 @@ class Forwarder:
             made = protocol.set_body(ex)
             return made, len(made)
         if whole is None or not passed:
-            return b"", NO_BODY
+            return b"", 0 if body is not None and body.refused else NO_BODY  # nginx says that nothing is left of it
         return (whole if ex.body is None else ex.body), whole.size
 
     def _streams(self, framing: Framing) -> bool:

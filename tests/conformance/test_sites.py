@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.sites import PAGES, Site, sites, write_files
+from tests.support.sites import CLOSING, PAGES, Site, sites, write_files
 from tests.support.stage import Stage
 from tests.support.twins import Twins
 
@@ -20,7 +20,7 @@ def test_site(site: Site) -> None:
     with Stage() as stage:
         root = stage.directory / "www"
         write_files(root)
-        twins = Twins(stage, site.text, PAGES, PAGES, uwsgi=(PAGES, PAGES), root=root, dead=stage.dead())
+        twins = Twins(stage, site.text, PAGES, PAGES, uwsgi=(CLOSING, CLOSING), root=root, dead=stage.dead())
         statuses: Counter[int] = Counter()
         for number, request in enumerate(site.requests(REQUESTS)):
             try:

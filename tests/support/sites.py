@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.backends import Reply, reply, unsized
+from tests.support.backends import Reply, closing, reply, unsized
 from tests.support.client import chunked, octets
 
 SITES = Path(__file__).parent.parent / "sites"
@@ -48,6 +48,9 @@ PAGES: dict[str, Reply] = {
     "allowed": reply("", "X-User: alice"),
 }  # fmt: skip
 """What every backend answers by the last segment of the path; anything else gets its letter."""
+
+CLOSING = {name: page if callable(page) else closing(page) for name, page in PAGES.items() if name != "chunked"}
+"""The same as uWSGI does it: a connection is closed behind each answer; nginx does not know chunks there."""
 
 FILES = {
     "index.html": "<h1>Home</h1>\n" + LONG,
