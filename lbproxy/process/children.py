@@ -166,12 +166,15 @@ class Children:
         return list(self._children)
 
     def reap(self) -> Iterator[Ended]:
-        """Yield the processes that have ended, having passed on the last words of workers."""
-        numbers = {child.pid: number for number, child in self._children.items()}
+        """
+        Yield the processes that have ended, having passed on the last words of workers.
+
+        Others may be started before the next is asked for, and have ended by then.
+        """
         with suppress(ChildProcessError):  # there are none at all
             while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 pid, status = found
-                number = numbers.get(pid)
+                number = next((number for number, child in self._children.items() if child.pid == pid), None)
                 if number is not None:
                     self._listen(number)
                     self._forget_line(self._children.pop(number))

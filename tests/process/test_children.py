@@ -67,6 +67,24 @@ def test_words_come_in_order_and_before_the_end(family: Family) -> None:
     family.children.signal(1, signal.SIGKILL)
 
 
+def test_child_that_is_started_and_ends_while_others_are_reaped(family: Family) -> None:
+    """As a worker that replaces another may."""
+    first = family.children.start(1, lambda _: 1)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    ended = family.children.reap()
+    assert next(ended) == Ended(1, first, 1)
+    second = family.children.start(2, lambda _: 2)
+    os.waitid(os.P_PID, second, os.WEXITED | os.WNOWAIT)
+    assert list(ended) == [Ended(2, second, 2)]
+
+
+def test_orphan_that_is_reaped_is_nobody(family: Family) -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(4)
+    assert family.reap(pid) == [Ended(None, pid, 4)]
+
+
 def test_signal_that_killed_it_is_told(family: Family) -> None:
     pid = family.children.start(4, until_told)
     family.listen()
