@@ -169,4 +169,4 @@ def _twice(first: ZoneConf, second: ZoneConf) -> str:
     if bool(first.rate) != bool(second.rate):
         return f'the shared memory zone "{first.name}" is already declared for a different use'
     kind = "limit_req_zone" if first.rate else "limit_conn_zone"
-    return f'{kind} "{first.name}" is already bound to key "{first.key}"'
+    return f'{kind} "{first.name}" is already bound to key "{first.written}"'

@@ -23,13 +23,14 @@ class ZoneConf(NamedTuple):
     A ``limit_req_zone`` or ``limit_conn_zone``.
 
     Args:
-        key: What requests are told apart by.
+        key: What requests are told apart by; *written*: as it was written.
         size: Octets.
         rate: Thousandths of requests per second; 0: it counts connections.
     """
 
     name: str
     key: Template
+    written: str
     size: int
     position: Position
     rate: int = 0
@@ -68,7 +69,7 @@ def parse_zone(directive: Directive) -> ZoneConf:
     if not name:
         message = f'"{directive.name}" must have "zone" parameter'
         raise InvalidValue(message, directive.position, "zone=name:10m, for instance")
-    return ZoneConf(name, Template.parse(key), octets, directive.position, rate)
+    return ZoneConf(name, Template.parse(key), key.text, octets, directive.position, rate)
 
 
 def _zone(arg: Argument, value: str) -> tuple[str, int]:

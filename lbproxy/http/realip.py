@@ -43,7 +43,8 @@ class Trusted(NamedTuple):
     position: Position
 
 
-def _trusted(directive: Directive) -> Trusted:
+def parse_trusted(directive: Directive) -> Trusted:
+    """Parse ``set_real_ip_from address | network | unix: | name`` (ngx_http_realip_from)."""
     arg = directive.args[0]
     try:
         return Trusted(*parse_network(arg.text), arg.text, arg.position)
@@ -65,7 +66,7 @@ class RealIpSettings:
         header: The field's name in lower case, or `PROXY_PROTOCOL`.
     """
 
-    trusted: tuple[Trusted, ...] = setting_list("set_real_ip_from", _trusted, arity=(1, 1))
+    trusted: tuple[Trusted, ...] = setting_list("set_real_ip_from", parse_trusted, arity=(1, 1))
     header: str = setting("real_ip_header", _field, "x-real-ip")
     recursive: bool = setting("real_ip_recursive", flag, False)
 

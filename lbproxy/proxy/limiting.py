@@ -131,7 +131,7 @@ def _key(conn: Connection, ex: Exchange, zone: Zone, longest: int) -> bytes:
     """Return what *ex* is counted as, b"" if it is not counted."""
     key = zone.key(ex)
     if len(key) > longest:
-        text = f'the value of the "{zone.conf.key}" key is more than {longest} bytes: "{printable(key)}"'
+        text = f'the value of the "{zone.conf.written}" key is more than {longest} bytes: "{printable(key)}"'
         conn.log("error", text)
         return b""
     return key

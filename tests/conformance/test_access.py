@@ -13,7 +13,7 @@ from lbproxy.wire.proxyline import SIGNATURE
 from tests.support.backends import reply
 from tests.support.client import octets
 from tests.support.stage import Stage
-from tests.support.twins import LOGGED, Twins
+from tests.support.twins import Twins
 
 USERS = """\
 # name:password
@@ -51,7 +51,9 @@ server {
     location /file { deny all; }
     location /methods { limit_except GET POST { allow 127.0.0.9; deny all; } proxy_pass http://<a>; }
     location /methods/other { limit_except PUT { proxy_pass http://<b>; } proxy_pass http://<a>; }
-    location /methods/basic { limit_except GET { auth_basic writers; auth_basic_user_file <dir>/users; } proxy_pass http://<a>; }
+    location /methods/basic {
+        limit_except GET { auth_basic writers; auth_basic_user_file <dir>/users; } proxy_pass http://<a>;
+    }
     location /methods/script { limit_except GET { allow all; } set $said hello; return 200 $said; }
 
     location /basic {
@@ -66,7 +68,9 @@ server {
         location /any/address { auth_basic off; proxy_pass http://<a>; }
         location /any/request { auth_basic off; auth_request /inner/204; proxy_pass http://<a>; }
     }
-    location /every { allow 127.0.0.9; deny all; auth_basic all; auth_basic_user_file <dir>/users; proxy_pass http://<a>; }
+    location /every {
+        allow 127.0.0.9; deny all; auth_basic all; auth_basic_user_file <dir>/users; proxy_pass http://<a>;
+    }
 
     location /ask/ {
         auth_request_set $who $upstream_http_x_user;
@@ -97,7 +101,10 @@ server {
     add_header X-Limits "$limit_req_status $limit_conn_status" always;
     location /rate { limit_req zone=slow burst=2 nodelay; proxy_pass http://<a>; }
     location /rate/none { limit_req zone=slow; proxy_pass http://<a>; }
-    location /rate/two { limit_req zone=slow burst=3 nodelay; limit_req zone=other burst=1 nodelay; limit_req_status 429; proxy_pass http://<a>; }
+    location /rate/two {
+        limit_req zone=slow burst=3 nodelay; limit_req zone=other burst=1 nodelay; limit_req_status 429;
+        proxy_pass http://<a>;
+    }
     location /rate/dry { limit_req zone=slow burst=1; limit_req_dry_run on; proxy_pass http://<a>; }
     location /conns { limit_conn conns 1; proxy_pass http://<a>; }
     location = /sorry { return 200 sorry; }
@@ -141,8 +148,9 @@ def test_methods(twins: Twins, path: str, method: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["plain", "sha", "ssha", "apr1", "md5", "sha256", "sha512", "bcrypt", "des", "unknown", "nobody", "# name", "Plain"],
-)
+    ["plain", "sha", "ssha", "apr1", "md5", "sha256", "sha512", "bcrypt", "des", "unknown", "nobody", "# name",
+     "Plain"],
+)  # fmt: skip
 @pytest.mark.parametrize("password", ["secret", "secrets", "", "Secret", "sec:ret"])
 def test_passwords(twins: Twins, name: str, password: str) -> None:
     """In every scheme that the system knows."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from lbproxy import plan
 from lbproxy.config.model import Address
 from lbproxy.config.reader import Environment
-from lbproxy.errors import Source
+from lbproxy.errors import ConfigErrors, Source
 from lbproxy.process.configfile import FileIncluder
 
 CONSTANTS = {"hostname": b"host", "pid": b"1", "nginx_version": b"1.31.5", "request_id": b"0" * 32}
@@ -29,3 +29,12 @@ def load_text(text: str, name: str = "site.conf") -> plan.Plan:
     prefix = bytes(place) if place.is_absolute() else b"/srv"
     environment = Environment(include=FileIncluder(place), resolve=_resolve, prefix=prefix)
     return plan.load(Source(name, text), environment, CONSTANTS)
+
+
+def complaints(text: str) -> list[str]:
+    """Return the mistakes of *text*, ``message in FILE:LINE:COLUMN (hint)`` each; none if it is right."""
+    try:
+        load_text(text)
+    except ConfigErrors as several:
+        return [str(error).splitlines()[0] for error in several.errors]
+    return []
