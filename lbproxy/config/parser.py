@@ -27,6 +27,9 @@ Includer = Callable[[str, Source], Sequence[Source]]
 """``(pattern, including source) -> sources``, in order; raises OSError or LookupError when there is none."""
 
 YAML_SUFFIXES = (".yaml", ".yml")
+DEEPEST = 64
+"""Blocks that may stand in each other: what compiles them calls itself for each."""
+TOO_DEEP = f"more than {DEEPEST} blocks stand in each other"
 
 
 class Argument(NamedTuple):
@@ -152,7 +155,7 @@ def _include_end(head: Sequence[Argument]) -> int:
 
 
 class _Builder:
-    """Tokens to a tree, with a stack of open blocks instead of recursion (nesting has no limit)."""
+    """Tokens to a tree, with a stack of open blocks instead of recursion."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
@@ -212,6 +215,8 @@ class _Builder:
             ours, theirs = self.words[0].position, parent.head[0].position
             if ours.line > theirs.line and ours.column <= theirs.column:
                 self.suspect = parent
+        if len(self.stack) == DEEPEST + 1:
+            self._error(TOO_DEEP, token.position)
         self.stack.append(_Frame(self.words))
         self.words = []
 
@@ -223,11 +228,16 @@ class _Builder:
         if len(self.stack) == 1:
             self._unbalanced('unexpected "}"', token.position, "it closes no block")
             return
-        frame = self.stack.pop()
-        if frame.head:
-            self._add(tuple(frame.children), frame.head)
+        frame = self._pop()
         if frame is self.suspect:
             self.suspect = None
+
+    def _pop(self) -> _Frame:
+        """Take the innermost block off the stack, make a directive of it unless it is too deep, and return it."""
+        frame = self.stack.pop()
+        if frame.head and len(self.stack) <= DEEPEST:
+            self._add(tuple(frame.children), frame.head)
+        return frame
 
     def _missing_semicolon(self) -> str:
         last = self.words[-1]
@@ -250,6 +260,4 @@ class _Builder:
                 hint = f'the block of "{opener.text}" in line {opener.position.line} {seems} its "}}"'
             self._unbalanced('unexpected end of file, expecting "}"', token.position, hint)
         while len(self.stack) > 1:
-            frame = self.stack.pop()
-            if frame.head:
-                self._add(tuple(frame.children), frame.head)
+            self._pop()

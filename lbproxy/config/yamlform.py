@@ -32,7 +32,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lbproxy.config.lexer import unescape
-from lbproxy.config.parser import Argument, Directive, Reading
+from lbproxy.config.parser import DEEPEST, TOO_DEEP, Argument, Directive, Reading
 from lbproxy.errors import ConfigSyntaxError, Position, Source, WrongContext
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ _WORD = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_MOST = 100_000  # directives of one text, in which a few anchors may stand for any number
 _SWITCHES = {"true": "on", "false": "off"}
 
 
@@ -68,6 +69,7 @@ class _Form:
         self.yaml = yaml
         self.source, self.reading = source, reading
         self.open: list[yaml.Node] = []  # against anchors that contain themselves
+        self.made = 0  # directives
 
     def document(self) -> list[Directive]:
         """Return the directives outside every block."""
@@ -78,6 +80,9 @@ class _Form:
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             place = Position(self.source, line, column)
             self._complain(error.problem or "not YAML", place, error.context or "")
+            return []
+        except RecursionError:
+            self._complain(TOO_DEEP, Position(self.source, 1, 1))
             return []
         except self.yaml.YAMLError as error:
             self._complain(f"not YAML: {error}".splitlines()[0], Position(self.source, 1, 1))
@@ -97,6 +102,9 @@ class _Form:
             return []
         if node in self.open:
             self._complain("a YAML anchor contains itself", self._position(node))
+            return []
+        if len(self.open) > DEEPEST:
+            self._complain(TOO_DEEP, self._position(node))
             return []
         self.open.append(node)
         found: list[Directive] = []
@@ -125,6 +133,11 @@ class _Form:
 
     def _directive(self, head: list[Argument], value: yaml.Node) -> list[Directive]:
         name, *args = head
+        self.made += 1
+        if self.made >= _MOST:
+            if self.made == _MOST:
+                self._complain("too many directives, counting anchors wherever they are used", name.position)
+            return []
         block: tuple[Directive, ...] | None = None
         if isinstance(value, self.yaml.MappingNode):
             block = tuple(self._block(value))

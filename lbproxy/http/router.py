@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lbproxy.config.model import Address, Config, Location, MatchKind, VirtualServer
@@ -49,10 +49,11 @@ class Router:
     """
 
     def __init__(self, config: Config, adds_slash: Callable[[Location], bool]) -> None:
-        self._names = {
-            address: ServerNames(address, config.servers)
-            for address in dict.fromkeys(a for server in config.servers for a, _ in server.listens)
-        }
+        here: dict[Address, list[tuple[VirtualServer, bool]]] = {}
+        for server in config.servers:
+            for address, default in server.listens:
+                here.setdefault(address, []).append((server, default))
+        self._names = {address: ServerNames(servers) for address, servers in here.items()}
         self._levels = {server: Level(server.root.locations, adds_slash) for server in config.servers}
         self._roots = {server: Found(server.root) for server in config.servers}
         self._named = {
@@ -78,14 +79,16 @@ class Router:
 
 
 class ServerNames:
-    """The servers of one listen address by name."""
+    """
+    The servers of one listen address by name.
+
+    Args:
+        here: Each, and whether it is the address's default, in the order of the text.
+    """
 
     __slots__ = ("_default", "_exact", "_expressions", "_wild")
 
-    def __init__(self, address: Address, servers: Iterable[VirtualServer]) -> None:
-        here = [
-            (server, default) for server in servers for listen, default in server.listens if listen == address
-        ]
+    def __init__(self, here: Sequence[tuple[VirtualServer, bool]]) -> None:
         self._default = next((server for server, default in here if default), here[0][0])
         table: HostTable[VirtualServer] = HostTable()
         self._expressions: list[tuple[re.Pattern[bytes], VirtualServer]] = []

@@ -38,10 +38,14 @@ def test_directives_nest() -> None:
     assert shape(found) == (("a", ("b", "c"), None), ("d", (), (("e", (), ()), ("f", ("g",), None))))
 
 
-def test_nesting_has_no_limit() -> None:
-    """Depth costs memory, not the interpreter's stack."""
-    found = parse(Source("t", "a {" * 5000 + "}" * 5000), NO_FILES.include)
-    assert found[0].name == "a"
+@pytest.mark.parametrize("end", ["}", ""])
+def test_nesting_has_a_limit(end: str) -> None:
+    """What reads blocks calls itself for those inside: the interpreter's stack shall not be what ends that."""
+    parse(Source("t", "a {" * 64 + "}" * 64), NO_FILES.include)
+    with pytest.raises(ConfigErrors) as caught:
+        parse(Source("t", "a {" * 5000 + end * 5000), NO_FILES.include)
+    first = caught.value.errors[0]
+    assert (first.message, first.position.column) == ("more than 64 blocks stand in each other", 64 * 3 + 3)
 
 
 @pytest.mark.parametrize(

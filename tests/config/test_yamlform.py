@@ -114,6 +114,21 @@ def test_mistakes_of_form(text: str, expected: str) -> None:
     assert str(caught.value.errors[0]).splitlines()[0] == expected
 
 
+@pytest.mark.parametrize("text", ["[" * 1000, "{a: " * 900 + "}" * 900, "{a: " * 100 + "}" * 100])
+def test_nesting_has_a_limit(text: str) -> None:
+    """As in nginx's syntax; what is too deep even for YAML's own parser has no better place than the beginning."""
+    with pytest.raises(ConfigErrors) as caught:
+        read(text)
+    assert str(caught.value).startswith("more than 64 blocks stand in each other in t.yaml:1:")
+
+
+def test_anchors_cannot_stand_for_any_number_of_directives() -> None:
+    """Each level of this text doubles the one before: 2^40 in all."""
+    levels = [f"s{n}: &a{n} {{a: *a{n - 1}, b: *a{n - 1}}}" for n in range(1, 40)]
+    with pytest.raises(ConfigErrors, match="too many directives"):
+        forms.parse(Source("t.yaml", "\n".join(["s0: &a0 {x: 1}", *levels])), NO_FILES.include)
+
+
 def test_the_other_half_of_a_mapping_is_still_read() -> None:
     """So that one run tells every mistake, of form and of meaning."""
     found = mistakes("a: 1\nserver:\n  lisen: 80\nkeepalive_timeout: [1, 2]\na: 2\n", name="t.yaml")

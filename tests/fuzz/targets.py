@@ -82,7 +82,7 @@ def _configuration() -> tuple[bytes, ...]:
     """Return the names of all directives and variables, and the lines of the configurations that lbproxy shows."""
     lines = {line.strip() for path in sorted(_CONF.rglob("*.conf")) for line in path.read_bytes().splitlines()}
     names = [name.encode() for name in Vocabulary(GRAMMAR).entries]
-    odd = (b"{", b"}", b";", b"include self;", b"include uwsgi_params;", b"9" * 4400, b"\"", b"'", b"${",
+    odd = (b"{", b"}", b";", b"include self;", b"include uwsgi_params;", b"9" * 1000, b"\"", b"'", b"${",
            b"~*", b"server {", b"location / {", b"upstream b {", b"a: &a", b"*a", b"- ", b"? ", b"|", b">", b"!!",
            b"listen 1-3;")  # fmt: skip
     return (*names, *(f"${name}".encode() for name in VARIABLES), *sorted(lines - {b""}), *odd)
@@ -117,8 +117,8 @@ TARGETS: Mapping[str, Target] = MappingProxyType({
     "date": Target(values.date, (b"Sun, ", b" Nov ", b"1994", b" GMT", b"08:49:60", b"Sunday, 06-Nov-94 "), 64),
     "ranges": Target(values.ranges, (b"bytes=", b"0-0", b",-1", b"9" * 4400, b" - ", b"0-,"), 8192),
     "block": Target(values.block, (*_FIELDS, b"host,te,x-*", b"a.b,^,|")),
-    "nginx": Target(configs.nginx, _CONFIGURATION, 6144, _CONF_FILES),
-    "yaml": Target(configs.yaml, _CONFIGURATION, 6144, _YAML_FILES),
+    "nginx": Target(configs.nginx, _CONFIGURATION, 3072, _CONF_FILES),
+    "yaml": Target(configs.yaml, _CONFIGURATION, 3072, _YAML_FILES),
     "lexer": Target(configs.lexer, (b"\"", b"'", b"\\", b"\\\"", b"${", b"#", b";", b"{", b"}"), 512, _CONF_FILES),
     "template": Target(configs.template, (b"$a", b"${b}", b"$1", b"$", b"${", b"}", b"\xe9", b"%b"), 256),
     "regex": Target(configs.regex, _EXPRESSIONS, 5000),
