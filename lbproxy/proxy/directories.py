@@ -56,22 +56,23 @@ class DirectoryServer:
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     return self._refused(conn, path, error)
-                if not tested and (status := self._test(conn, ex, directory.removesuffix(b"/") or b"/")):
+                if not tested and (status := self._test(conn, ex, directory, path)):
                     return status
                 tested = True
             else:
                 return Redirect(ex.path + name, literal=True)
         return None
 
-    def _test(self, conn: Connection, ex: Exchange, path: bytes) -> int:
-        """Return 0 if *path* is a directory, so that only the index is missing (:ngx_http_index_test_dir)."""
+    def _test(self, conn: Connection, ex: Exchange, directory: bytes, index: bytes) -> int:
+        """Return 0 if *directory* is one, so that only the *index* is missing (:ngx_http_index_test_dir)."""
+        directory = directory.removesuffix(b"/") or b"/"
         try:
-            found = self._lookup.stat(ex, path)
+            found = self._lookup.stat(ex, directory)
         except OSError as error:
-            return 0 if error.errno == errno.EACCES else self._refused(conn, path, error)
+            return 0 if error.errno == errno.EACCES else self._refused(conn, index, error)
         if stat.S_ISDIR(found.st_mode):
             return 0
-        conn.log("error", f'"{printable(path)}" is not a directory')
+        conn.log("error", f'"{printable(directory)}" is not a directory')
         return 500
 
     def _refused(self, conn: Connection, path: bytes, error: OSError) -> int:

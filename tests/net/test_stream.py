@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,73 @@ class TestReading:
             stream.readable = True
         got += await stream.recv(60)
         assert got == bytes(range(200))
+
+
+class TestFiles:
+    """sendfile and sendfile_now."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Iterator[int]:
+        """A megabyte, open."""
+        path = tmp_path / "file"
+        path.write_bytes(bytes(range(256)) * 4096)
+        descriptor = os.open(path, os.O_RDONLY)
+        yield descriptor
+        os.close(descriptor)
+
+    async def test_all_of_it(self, stream: Stream, other: socket.socket, file: int) -> None:
+        """From where it is to begin to where it is to end, however slowly it is taken."""
+        sent: list[int] = []
+
+        async def send() -> None:
+            sent.append(await stream.sendfile(file, 100, 900_000, 60))
+
+        got = b""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            while len(got) < 900_000:
+                await wait_all_tasks_blocked()
+                got += drain(other)
+        assert got == (bytes(range(256)) * 4096)[100:900_100]
+        assert sent == [stream.bytes_out] == [900_000]
+
+    async def test_no_more_than_there_is(self, stream: Stream, other: socket.socket, file: int) -> None:
+        """The end of the file is no reason to wait."""
+        assert await stream.sendfile(file, (1 << 20) - 5, 100, 60) == 5
+        assert await stream.sendfile(file, 1 << 20, 100, 60) == 0
+        assert len(drain(other)) == 5
+
+    async def test_timeout(self, stream: Stream, other: socket.socket, file: int, autojump_clock: MockClock) -> None:
+        """When nothing of it is taken."""
+        with pytest.raises(StreamTimeout) as caught:
+            await stream.sendfile(file, 0, 1 << 20, 30)
+        assert not caught.value.reading
+        assert trio.current_time() == pytest.approx(30)
+
+    async def test_closed(self, tcp: tuple[Stream, socket.socket], file: int) -> None:
+        """Is told in the system's words."""
+        stream, other = tcp
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.close()
+        with pytest.raises(StreamClosed, match=r"sendfile\(\) failed \(\d+: "):
+            await stream.sendfile(file, 0, 1 << 20, 60)
+
+    async def test_others_have_their_turn(
+        self, stream: Stream, poller: Poller, file: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However fast the other side takes it."""
+        monkeypatch.setattr(os, "sendfile", lambda _out, _in, _offset, count: count)
+        turns: list[int] = []
+
+        async def take_turn() -> None:
+            turns.append(stream.bytes_out)
+            poller.ready_calls = 0
+
+        monkeypatch.setattr(poller, "take_turn", take_turn)
+        await stream.sendfile(file, 0, 100 << 20, 60)
+        gaps = [later - earlier for earlier, later in pairwise([0, *turns])]
+        assert max(gaps) <= 4 << 20
+        assert stream.bytes_out - turns[-1] <= 4 << 20
 
 
 class TestWriting:
