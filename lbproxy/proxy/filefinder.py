@@ -44,7 +44,8 @@ class FileFinder:
             return self._content
         if trial.status:
             return Answer(trial.status)
-        return Redirect(trial.fallback(ex))
+        place = trial.fallback(ex)
+        return Redirect(place if place.startswith(b"@") or b"?" in place else place + b"?")  # nginx: args are empty
 
     def _is_directory(self, conn: Connection, ex: Exchange, path: bytes) -> bool | None:
         """Return whether *path* is a directory rather than something else; None if there is nothing."""
