@@ -90,7 +90,7 @@ def test_response_framing(method: bytes, status: int, lengths: list[bytes], fram
 
 
 def test_response_framing_is_checked_even_without_a_body() -> None:
-    """A 304 or 103 that says two things is still faulty."""
+    """A 304 or 103 that says two things is still faulty. Robustness B."""
     for status in (304, 103):
         with pytest.raises(MalformedMessage):
             response_framing(b"HEAD", status, 11, [b"1", b"2"], [])
@@ -128,7 +128,7 @@ def test_a_finished_body_ends_well() -> None:
 @pytest.mark.parametrize("begun", [b"", b"5", b"5\r\nhel", b"5\r\nhello", b"5\r\nhello\r\n", b"0\r\n",
                                    b"0\r\nA: b\r\n"])
 def test_cut_off_chunks_are_seen(begun: bytes) -> None:
-    """eof() before the very last CRLF is an error."""
+    """eof() before the very last CRLF is an error. Robustness B."""
     decoder = ChunkedDecoder()
     decoder.feed(begun)
     with pytest.raises(MalformedMessage):
@@ -174,14 +174,18 @@ def test_trailers_are_kept_apart() -> None:
 
 @pytest.mark.parametrize(("octets", "ok"), [(b"5;" + b"a" * 6 + b"\r\n", True), (b"5;" + b"a" * 7 + b"\r\n", False)])
 def test_size_line_limit(octets: bytes, ok: bool) -> None:
-    """A size line has at most *line* octets with its end, whether it arrives whole or not."""
+    """A size line has at most *line* octets with its end, whether it arrives whole or not. Robustness 14."""
     for parts in ([octets], [octets[:-1], octets[-1:]], [octets[i : i + 1] for i in range(len(octets))]):
         assert (feed_all(ChunkedDecoder(line=10), parts) == (b"", b"", False)) is ok
 
 
 @pytest.mark.parametrize(("octets", "ok"), [(b"A: bcde\r\n\r\n", True), (b"A: bcdef\r\n\r\n", False)])
 def test_trailer_limit(octets: bytes, ok: bool) -> None:
-    """The trailer section has at most *trailer* octets with the empty line, whether it arrives whole or not."""
+    """
+    The trailer section has at most *trailer* octets with the empty line, whether it arrives whole or not.
+
+    Robustness 14.
+    """
     for parts in ([octets], [octets[:-1], octets[-1:]], [octets[i : i + 1] for i in range(len(octets))]):
         assert (feed_all(ChunkedDecoder(trailer=11), [b"0\r\n", *parts]) == (b"", b"", True)) is ok
 
@@ -213,12 +217,12 @@ def test_h11_accepts_all_chunks_we_accept(octets: bytes) -> None:
 @pytest.mark.parametrize("octets", [b"g", b"+", b"5x", b"5\n", b"5\rx", b"5;\x00", b"1\r\nxy", b"1\r\nx\rz",
                                     b"0\r\n ", b"0\r\nA\r"])
 def test_hopeless_chunks_are_not_waited_for(octets: bytes) -> None:
-    """An octet that cannot be right is refused at once, not when its line is complete."""
+    """An octet that cannot be right is refused at once, not when its line is complete. Robustness 3."""
     assert feed_all(ChunkedDecoder(), [octets]) == 400
 
 
 def test_small_chunks_cost_linear_time() -> None:
-    """100,000 one-octet chunks in one piece, and 20,000 dripping ones, are decoded in a moment."""
+    """100,000 one-octet chunks in one piece, and 20,000 dripping ones, are decoded in a moment. Robustness 15."""
     began = time.process_time()
     assert feed_all(ChunkedDecoder(), [b"1\r\nx\r\n" * 100_000]) == (b"x" * 100_000, b"", False)
     drip = [octet.to_bytes(1, "big") for octet in b"1;abc\r\nx\r\n" * 20_000]

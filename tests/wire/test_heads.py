@@ -43,7 +43,11 @@ def test_persistence(version: bytes, connection: bytes, kept: bool) -> None:
 
 
 def test_connection_names_further_fields() -> None:
-    """Names in Connection are lower-cased, told once, and never those of Host, lengths or known hop-by-hop fields."""
+    """
+    Names in Connection are lower-cased, told once, and never those of Host, lengths or known hop-by-hop fields.
+
+    Robustness 11.
+    """
     fields = b"Connection: X-A, close, ,TE,Host\r\nconnection: Content-Length, transfer-encoding, x-a, x-b\r\n"
     head = request(fields)
     assert head.connection_tokens == (b"x-a", b"x-b")
@@ -64,7 +68,7 @@ def test_connection_names_further_fields() -> None:
     ],
 )
 def test_upgrade(fields: bytes, version: bytes, upgrade: bytes | None) -> None:
-    """An upgrade is one that Connection names, in HTTP/1.1, and never to h2c."""
+    """An upgrade is one that Connection names, in HTTP/1.1, and never to h2c. Robustness 7."""
     assert request(fields, version).upgrade == upgrade
     assert response(b"HTTP/" + version + b" 101 x\r\n" + fields + b"\r\n").upgrade == upgrade
 

@@ -94,7 +94,7 @@ def test_size_counts_blank_lines() -> None:
 
 
 def test_line_ends_become_crlf() -> None:
-    """A head with bare LF has the same block as one with CRLF."""
+    """A head with bare LF has the same block as one with CRLF. Robustness 4."""
     assert request(get(b"A: b\r\n").replace(b"\r\n", b"\n")).block == b"Host: h\r\nA: b\r\n"
 
 
@@ -107,7 +107,7 @@ ODD = b"A_B: 1\r\nC.D: 2\r\nE(F: 3\r\nG: 4\r\n"
     ("underscores", "names"), [(False, [b"host", b"g"]), (True, [b"host", b"a_b", b"g"])]
 )
 def test_invalid_names_are_dropped(underscores: bool, names: list[bytes]) -> None:
-    """underscores_in_headers makes one more character valid; the rest goes without a word."""
+    """underscores_in_headers makes one more character valid; the rest goes without a word. Robustness 8."""
     head = request(get(ODD), HeadLimits(underscores=underscores))
     assert [name for name, _ in head.fields()] == names
 
@@ -139,7 +139,7 @@ def test_h11_words_reach_the_log() -> None:
     ],
 )
 def test_limits(octets: bytes, limits: HeadLimits, status: int) -> None:
-    """One octet or field too many is refused; with one more allowed it is not."""
+    """One octet or field too many is refused; with one more allowed it is not. Robustness 14."""
     assert refusal(octets, limits)[0] == status
     more = HeadLimits(line=limits.line + 1, field=limits.field + 1, total=limits.total + 1, count=limits.count + 1)
     assert summary(request(octets, more)) == summary(request(octets))
@@ -151,7 +151,7 @@ def test_limits(octets: bytes, limits: HeadLimits, status: int) -> None:
      (b"GET / HTTP/1.1\r\n" + b"A" * 8192, 400)],
 )
 def test_limits_hold_before_the_end(octets: bytes, status: int) -> None:
-    """A head that never ends is refused as soon as it exceeds a limit."""
+    """A head that never ends is refused as soon as it exceeds a limit. Robustness 14."""
     assert refusal(octets)[0] == status
 
 
@@ -173,7 +173,11 @@ def test_beginnings_are_waited_for(octets: bytes) -> None:
 
 
 def test_dripping_and_hostile_heads_cost_linear_time() -> None:
-    """32 KiB fed by the octet, and lines made to provoke backtracking, take far less than a quadratic search would."""
+    """
+    32 KiB fed by the octet, and lines made to provoke backtracking, take far less than a quadratic search would.
+
+    Robustness 15.
+    """
     hostile = [
         b"GET / HTTP/1.1\r\n" + (b"A:" + b" " * 8000 + b"\r\n") * 4,
         b"GET / HTTP/1.1\r\n" + b"A:" * 4000 + b"\r\n" + b"-" * 8000,
@@ -201,7 +205,11 @@ MODES = st.builds(HeadLimits, underscores=st.booleans(), ignore_invalid=st.boole
 @example(b"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA_b: c\r\n\r\n", LIMITS)
 @example(b"\r\nPOST http://h/ HTTP/1.0\nA: \xe9\n\n", LIMITS)
 def test_h11_accepts_every_request_we_accept(octets: bytes, limits: HeadLimits) -> None:
-    """It finds the same method, target, version, fields and framing; so nothing that it refuses gets through."""
+    """
+    It finds the same method, target, version, fields and framing; so nothing that it refuses gets through.
+
+    Robustness 4.
+    """
     try:
         head = parse_request(octets, limits)
     except MalformedMessage:
@@ -220,7 +228,7 @@ def test_h11_accepts_every_request_we_accept(octets: bytes, limits: HeadLimits) 
 @settings(max_examples=300, deadline=None)
 @given(request_heads(), st.booleans(), cuts())
 def test_portions_do_not_change_a_request(octets: bytes, tight: bool, places: list[int]) -> None:
-    """Head or refusal are those of the request received at once, with wide and with tight limits."""
+    """Head or refusal are those of the request received at once, with wide and with tight limits. Robustness 3."""
     limits = HeadLimits(line=25, field=24, total=90, count=4, underscores=True) if tight else LIMITS
     parts = list(portions(octets, places))
     whole = verdict(lambda: parse_request(octets, limits))

@@ -93,7 +93,7 @@ def test_framing_of_answers(method: bytes, status: bytes, fields: bytes, framing
     ids=lambda octets: octets[:60],
 )
 def test_bad_answers(octets: bytes) -> None:
-    """Whatever is wrong with an answer is 502, however it arrives."""
+    """Whatever is wrong with an answer is 502, however it arrives. Robustness B."""
     assert verdict(lambda: parse_response(octets, b"GET")) == 502
     parts = [octets[i : i + 7] for i in range(0, len(octets), 7)]
     assert verdict(lambda: parse_in_portions(lambda b, s: parse_response(b, b"GET", s), parts)) == 502
@@ -110,7 +110,7 @@ def test_incomplete_answers(octets: bytes) -> None:
 @example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"GET")
 @example(b"HTTP/1.1 200\nTransfer-Encoding: chunked\n\n", b"GET")
 def test_h11_accepts_every_answer_we_accept(octets: bytes, method: bytes) -> None:
-    """It finds the same status, reason, version, fields and framing."""
+    """It finds the same status, reason, version, fields and framing. Robustness B."""
     try:
         head = parse_response(octets, method)
     except MalformedMessage:
@@ -129,7 +129,7 @@ def test_h11_accepts_every_answer_we_accept(octets: bytes, method: bytes) -> Non
 @settings(max_examples=200, deadline=None)
 @given(response_heads(), st.sampled_from([40, 65536]), cuts())
 def test_portions_do_not_change_an_answer(octets: bytes, limit: int, places: list[int]) -> None:
-    """Head or refusal are those of the answer received at once."""
+    """Head or refusal are those of the answer received at once. Robustness B."""
     parts = list(portions(octets, places))
     whole = verdict(lambda: parse_response(octets, b"GET", 0, limit))
     assert verdict(lambda: parse_in_portions(lambda b, s: parse_response(b, b"GET", s, limit), parts)) == whole

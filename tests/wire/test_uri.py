@@ -28,7 +28,7 @@ from lbproxy.wire import uri
     ],
 )
 def test_split(target: bytes, path: bytes, args: bytes | None) -> None:
-    """Fragments are cut, an absolute target gives its path, nothing is decoded."""
+    """Fragments are cut, an absolute target gives its path, nothing is decoded. Robustness 10."""
     assert uri.split(target) == (path, args)
 
 
@@ -76,7 +76,7 @@ def test_normalise_without_merging(path: bytes, normal: bytes) -> None:
              b"/a/..//../b"]
 )
 def test_paths_without_a_meaning(path: bytes) -> None:
-    """Broken escapes, NUL, and climbing above the root are refused."""
+    """Broken escapes, NUL, and climbing above the root are refused. Robustness 10."""
     with pytest.raises(MalformedMessage) as info:
         uri.normalise(path)
     assert info.value.status == 400
@@ -119,7 +119,7 @@ def test_escape_controls() -> None:
 
 @given(st.binary(max_size=30))
 def test_escaped_octets_may_stand_in_a_request_line(path: bytes) -> None:
-    """Nothing is left that could end a target or a line."""
+    """Nothing is left that could end a target or a line. Robustness 10."""
     assert not set(uri.escape(path)) & {*range(33), 127, *b'#?"<>', *range(128, 256)}
 
 
@@ -144,6 +144,6 @@ def test_hosts(value: bytes, host: bytes) -> None:
      "a:\N{ARABIC-INDIC DIGIT FIVE}".encode()],
 )
 def test_invalid_hosts(value: bytes) -> None:
-    """Anything but host[:port] is refused."""
+    """Anything but host[:port] is refused. Robustness 9."""
     with pytest.raises(MalformedMessage):
         uri.parse_host(value)

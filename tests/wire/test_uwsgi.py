@@ -35,7 +35,7 @@ def test_ping_is_an_empty_packet() -> None:
 
 @given(PARAMS, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=9))
 def test_packets_round_trip(params: list[tuple[bytes, bytes]], first: int, second: int, body: bytes) -> None:
-    """Decoding gives the same variables in the same order, and leaves the body alone."""
+    """Decoding gives the same variables in the same order, and leaves the body alone. Robustness D."""
     packet = encode_packet(params, first, second)
     assert decode_packet(packet + body) == (params, first, second, len(packet))
     assert all(decode_packet(packet[:size]) is None for size in range(0, len(packet), 7))
@@ -132,7 +132,7 @@ def test_upgrades_pass() -> None:
     ids=lambda octets: octets[:40],
 )
 def test_bad_answers(octets: bytes) -> None:
-    """An answer that is neither is 502."""
+    """An answer that is neither is 502. Robustness B."""
     assert verdict(lambda: parse_response(octets, b"GET")) == 502
 
 
