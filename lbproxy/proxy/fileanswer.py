@@ -22,6 +22,7 @@ from lbproxy.proxy import respond
 from lbproxy.proxy.filesend import FileSender, FileShrunk
 from lbproxy.proxy.logfile import printable
 from lbproxy.wire import uri
+from lbproxy.wire.fields import without
 
 if TYPE_CHECKING:
     from lbproxy.http.exchange import Exchange
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lbproxy.proxy.connection import Connection
     from lbproxy.proxy.dispatch import Verdict
 
+_OF_BODY = frozenset({b"content-type"})
 VARY = b"Vary: Accept-Encoding\r\n"
 _CONTENT_TYPE = re.compile(rb"(?i)(?:^|(?<=\n))content-type:[ \t]*+([^\r]*)\r\n")
 
@@ -73,6 +75,8 @@ class FileAnswer:
         if ex.forced_status in (0, 200) and (asked := ex.head.derive(conditions)) is not None:
             status = asked.status(self._known, self._action.settings.if_modified_since)
             if status == 304:
+                if ex.carried:
+                    ex.carried = without(ex.carried, _OF_BODY)
                 head, _ = respond.compose(conn, ex, 304, self._known.lines + self._opened.vary, None)
                 return await self._finish(head)
             if status:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lbproxy.errors import ConfigErrors
-from tests.support.backends import Reply
+from tests.support.backends import Reply, reply
 from tests.support.client import octets
 from tests.support.loading import load_text
 from tests.support.nginx import verdict
@@ -298,6 +298,38 @@ def tried() -> Iterator[Twins]:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_try_files(tried: Twins, path: str, method: str) -> None:
     alike(tried, octets(path, method=method), ("args",))  # of a place without any, nginx makes - or nothing
+
+
+ACCEL = """
+location / { proxy_pass http://<a>; }
+location /files/ { internal; alias <root>/; add_header X-A "$upstream_http_x_a"; }
+"""
+
+
+CHOSEN = {
+    "plain": ["some.html"], "typed": ["some.html", "Content-Type: a/b", "X-A: y", 'ETag: "z"', "Set-Cookie: x"],
+    "missing": ["none", "Content-Type: a/b", "Cache-Control: no-store"], "dir": ["dir/"],
+    "args": ["a%20b%3Fc%23d%25.txt?x"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chosen() -> Iterator[Twins]:
+    with Stage() as stage:
+        yield start(stage, ACCEL, {
+            name: reply("body", f"X-Accel-Redirect: /files/{path}", *lines, "Connection: close")
+            for name, (path, *lines) in CHOSEN.items()
+        })  # fmt: skip
+
+
+@pytest.mark.parametrize("page", CHOSEN)
+@pytest.mark.parametrize("fields", [
+    [], ["Range: bytes=1-2"], ["Range: bytes=0-0,2-2"], [f"If-Modified-Since: {DATE}"], ["Range: bytes=500-"],
+], ids=" | ".join)  # fmt: skip
+def test_files_that_servers_choose(chosen: Twins, page: str, fields: list[str]) -> None:
+    """X-Accel-Redirect: what the server says of the type counts."""
+    refused = "Range: bytes=500-" in fields  # which nginx's add_header does not know of
+    alike(chosen, octets(f"/{page}", *fields), *((["sent_http_x_a"], ["x-a"]) if refused else ()))
 
 
 PACKED = """
