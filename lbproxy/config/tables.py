@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from lbproxy.config.settings import EVERY_LEVEL, HTTP_SERVER, Context
 
@@ -19,9 +20,23 @@ _HTTP = Context.HTTP
 _UPSTREAM = Context.UPSTREAM
 
 
-def _table(*groups: tuple[Context, str]) -> Mapping[str, Context]:
-    """Return name -> contexts from groups of names separated by blanks."""
-    return MappingProxyType({name: contexts for contexts, names in groups for name in names.split()})
+class Ignored(NamedTuple):
+    """Why a directive is accepted without effect, and where it may stand."""
+
+    why: str
+    contexts: Context
+
+
+class Refused(NamedTuple):
+    """Why a directive is refused, and the first arguments that mean "not at all" and are accepted."""
+
+    why: str
+    harmless: tuple[str, ...]
+
+
+def _ignored(*groups: tuple[str, Context, str]) -> Mapping[str, Ignored]:
+    """Return them by name from (why, contexts, names separated by blanks)."""
+    return MappingProxyType({name: Ignored(why, where) for why, where, names in groups for name in names.split()})
 
 
 def _family(prefixes: Iterable[str], names: str) -> str:
@@ -32,23 +47,23 @@ def _family(prefixes: Iterable[str], names: str) -> str:
 _GATEWAYS = ("proxy", "uwsgi", "fastcgi", "scgi", "grpc", "memcached")
 _ABSENT_GATEWAYS = ("fastcgi", "scgi", "grpc", "memcached")
 
-IGNORED: Mapping[str, Context] = _table(
-    # processes: placement, limits and tools of nginx itself
+IGNORED: Mapping[str, Ignored] = _ignored(
     (
+        "places, limits and tools of nginx's own processes",
         _MAIN,
         """worker_cpu_affinity worker_priority worker_rlimit_core working_directory timer_resolution
         lock_file debug_points env thread_pool pcre_jit ssl_engine ssl_object_cache_inheritable
         load_module quic_bpf google_perftools_profiles""",
     ),
-    # for nginx's developers: there is always a master, and clients of its worker notice no difference
-    (_MAIN, "master_process"),
+    ("there is always a master; clients of its worker notice no difference", _MAIN, "master_process"),
     (
+        "how nginx waits for events",
         _EVENTS,
         """use multi_accept accept_mutex accept_mutex_delay worker_aio_requests debug_connection
         epoll_events devpoll_changes devpoll_events kqueue_changes kqueue_events rtsig_signo""",
     ),
-    # how octets get in and out
     (
+        "how octets get in and out",
         EVERY_LEVEL,
         """sendfile_max_chunk tcp_nodelay tcp_nopush reset_timedout_connection aio aio_write
         directio directio_alignment output_buffers postpone_output read_ahead send_lowat
@@ -56,33 +71,35 @@ IGNORED: Mapping[str, Context] = _table(
         keepalive_min_timeout client_body_in_single_buffer client_body_temp_path limit_rate_after
         postpone_gzipping""",
     ),
-    (HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),
-    # sizes of hash tables
+    ("memory of connections and requests", HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),
     (
+        "sizes of hash tables",
         _HTTP,
         """server_names_hash_max_size server_names_hash_bucket_size variables_hash_max_size
         variables_hash_bucket_size map_hash_max_size map_hash_bucket_size""",
     ),
-    (EVERY_LEVEL, "types_hash_max_size types_hash_bucket_size"),
-    # files: they are opened anew for each request; none is written
+    ("sizes of hash tables", EVERY_LEVEL, "types_hash_max_size types_hash_bucket_size"),
     (
+        "files are opened anew for each request, and none is written",
         EVERY_LEVEL,
         """open_file_cache open_file_cache_errors open_file_cache_events open_file_cache_min_uses
         open_file_cache_valid open_log_file_cache min_delete_depth create_full_put_path dav_access""",
     ),
-    # names are resolved at load, by the system
-    (EVERY_LEVEL | _UPSTREAM, "resolver resolver_timeout"),
-    # what is logged beside the requests
-    (EVERY_LEVEL, "log_subrequest"),
-    (EVERY_LEVEL | Context.IF | Context.SERVER_IF, "rewrite_log uninitialized_variable_warn"),
-    # compression: how memory is used for it; other kinds: clients get the same content without
+    ("names are resolved at load, by the system", EVERY_LEVEL | _UPSTREAM, "resolver resolver_timeout"),
+    ("nothing of the kind is logged", EVERY_LEVEL, "log_subrequest"),
     (
+        "nothing of the kind is logged",
+        EVERY_LEVEL | Context.IF | Context.SERVER_IF,
+        "rewrite_log uninitialized_variable_warn",
+    ),
+    (
+        "memory of compression; clients get the same content without other kinds of it",
         EVERY_LEVEL,
         """gzip_buffers gzip_hash gzip_no_buffer gzip_window gunzip_buffers brotli
         brotli_buffers brotli_comp_level brotli_min_length brotli_static brotli_types brotli_window""",
     ),
-    # parameters of things that are refused themselves, so without effect alone
     (
+        "says nothing without a directive that is refused",
         EVERY_LEVEL,
         """addition_types override_charset
         image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen
@@ -94,9 +111,9 @@ IGNORED: Mapping[str, Context] = _table(
         userid_mark userid_name userid_p3p userid_path userid_service xml_entities xslt_last_modified
         xslt_param xslt_string_param xslt_types""",
     ),
-    (_HTTP, "limit_zone perl_modules"),
-    # TLS and later versions of HTTP; ``listen ... ssl`` and ``http2 on`` are refused where they stand
+    ("says nothing without a directive that is refused", _HTTP, "limit_zone perl_modules"),
     (
+        "says nothing without ``listen ... ssl`` or ``http2 on``, which are refused",
         HTTP_SERVER,
         """ssl_buffer_size ssl_certificate ssl_certificate_cache ssl_certificate_compression
         ssl_certificate_key ssl_ciphers ssl_client_certificate ssl_conf_command ssl_crl ssl_dhparam
@@ -110,8 +127,8 @@ IGNORED: Mapping[str, Context] = _table(
         http2_recv_timeout http2_streams_index_size http3_hq http3_max_concurrent_streams http3_stream_buffer_size
         quic_active_connection_id_limit quic_gso quic_host_key quic_retry proxy_protocol_timeout""",
     ),
-    # memory and temporary files of upstream answers, and the cache's parameters
     (
+        "memory of answers; parameters of a cache, which there is not",
         EVERY_LEVEL,
         _family(
             _GATEWAYS,
@@ -122,8 +139,8 @@ IGNORED: Mapping[str, Context] = _table(
             no_cache send_lowat store_access temp_file_write_size temp_path""",
         ),
     ),
-    # TLS to servers: a target that would need it is refused where it stands
     (
+        "says nothing without a target over TLS, which is refused",
         EVERY_LEVEL,
         _family(
             ("proxy", "uwsgi", "grpc"),
@@ -132,8 +149,8 @@ IGNORED: Mapping[str, Context] = _table(
             ssl_session_reuse ssl_trusted_certificate ssl_verify ssl_verify_depth""",
         ),
     ),
-    # gateways that lbproxy does not speak: their ``_pass`` is refused, the rest says nothing alone
     (
+        "says nothing without the ``_pass`` of its protocol, which is refused",
         EVERY_LEVEL,
         _family(
             _ABSENT_GATEWAYS,
@@ -144,45 +161,53 @@ IGNORED: Mapping[str, Context] = _table(
             store""",
         ),
     ),
-    # upstream: the old hash module's choices
-    (_UPSTREAM, "hash_method hash_again"),
+    ("choices of an old module; ``hash`` is what nginx has now", _UPSTREAM, "hash_method hash_again"),
 )
-"""Accepted without effect: name -> contexts."""
+"""Accepted without effect, by name."""
 
 
-def _refused(*groups: tuple[tuple[str, ...], str]) -> Mapping[str, tuple[str, ...]]:
-    """Return name -> harmless first arguments from groups of names separated by blanks."""
-    return MappingProxyType({name: harmless for harmless, names in groups for name in names.split()})
+def _refused(*groups: tuple[str, tuple[str, ...], str]) -> Mapping[str, Refused]:
+    """Return them by name from (why, harmless first arguments, names separated by blanks)."""
+    return MappingProxyType({name: Refused(why, fine) for why, fine, names in groups for name in names.split()})
 
 
-UNSUPPORTED: Mapping[str, tuple[str, ...]] = _refused(
-    # other kinds of servers
-    ((), "stream mail"),
-    # who may see what
-    ((), "secure_link secure_link_md5 secure_link_secret"),
-    (("off",), "auth_jwt"),
-    # requests that are changed, or answered otherwise
-    ((), "geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive"),
-    ((), "random_index empty_gif flv mp4 f4f hls post_action"),
-    ((), "stub_status status api early_hints"),
-    ((), "ancient_browser ancient_browser_value modern_browser modern_browser_value"),
-    ((), "perl perl_require perl_set js_access js_body_filter js_content js_header_filter js_import js_set"),
-    ((), "fastcgi_pass scgi_pass grpc_pass memcached_pass tunnel_pass"),
-    (("off",), "dav_methods dav_ext_methods ssi mirror"),
-    # answers that are changed
-    ((), "add_header_inherit add_trailer_inherit add_before_body add_after_body"),
-    ((), "sub_filter xslt_stylesheet source_charset charset_map"),
-    (("off",), "userid image_filter gunzip concat"),
-    (("0",), "limit_rate slice"),
-    # transports
-    (("off",), "ssl http2 http2_push http3 spdy proxy_protocol client_body_in_file_only"),
-    # talking to servers
-    (("off",), _family(("proxy", "uwsgi"), "bind cache store force_ranges pass_trailers")),
-    (("off",), "fastcgi_cache scgi_cache"),
-    ((), "uwsgi_string uwsgi_method proxy_request_dynamic"),
-    (("0",), _family(("proxy", "uwsgi"), "limit_rate")),
-    # upstream
-    ((), "sticky sticky_cookie_insert queue ntlm state health_check match upstream_conf jvm_route"),
-    ((), "check check_http_send check_http_expect_alive check_keepalive_requests check_shm_size check_status"),
+UNSUPPORTED: Mapping[str, Refused] = _refused(
+    ("lbproxy serves HTTP only", (), "stream mail"),
+    ("signed links are not checked", (), "secure_link secure_link_md5 secure_link_secret"),
+    ("tokens are not checked; auth_request can have a service do it", ("off",), "auth_jwt"),
+    ("there is no database of places; geo knows networks", (),
+     "geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive"),
+    ("no such content is made here", (), "random_index empty_gif flv mp4 f4f hls post_action early_hints"),
+    ("nginx's commercial status pages", (), "status api"),
+    ("map over $http_user_agent does the same", (),
+     "ancient_browser ancient_browser_value modern_browser modern_browser_value"),
+    ("no scripting language is embedded", (),
+     "perl perl_require perl_set js_access js_body_filter js_content js_header_filter js_import js_set"),
+    ("the protocol is not spoken; HTTP and uwsgi are", (),
+     "fastcgi_pass scgi_pass grpc_pass memcached_pass tunnel_pass"),
+    ("files are only read", ("off",), "dav_methods dav_ext_methods"),
+    ("answers are not put together from parts", ("off",), "ssi concat"),
+    ("requests are not doubled", ("off",), "mirror"),
+    ("the way nginx has always inherited is the only one", (), "add_header_inherit add_trailer_inherit"),
+    ("the content of answers is not changed", (),
+     "add_before_body add_after_body sub_filter xslt_stylesheet source_charset charset_map"),
+    ("the content of answers is not changed", ("off",), "image_filter gunzip"),
+    ("visitors get no cookie from here", ("off",), "userid"),
+    ("answers are not asked for in slices", ("0",), "slice"),
+    ("no TLS: end it in front of lbproxy", ("off",), "ssl"),
+    ("HTTP/1.1 only", ("off",), "http2 http2_push http3 spdy"),
+    ("only the stream module sends it", ("off",), "proxy_protocol"),
+    ("nothing is cached or stored", ("off",), _family(("proxy", "uwsgi"), "cache store")),
+    ("trailers of servers stay behind", ("off",), _family(("proxy", "uwsgi"), "pass_trailers")),
+    ("the protocol is not spoken", ("off",), "fastcgi_cache scgi_cache"),
+    ("nginx has given it up, or never documented it", (), "uwsgi_string uwsgi_method proxy_request_dynamic"),
+    ("nginx's commercial balancing", (),
+     "sticky queue ntlm state health_check match upstream_conf jvm_route sticky_cookie_insert"),
+    ("servers are checked by the requests they get (max_fails)", (),
+     "check check_http_send check_http_expect_alive check_keepalive_requests check_shm_size check_status"),
+    # being built
+    ("not built yet", (), "stub_status"),
+    ("not built yet", ("0",), "limit_rate proxy_limit_rate uwsgi_limit_rate"),
+    ("not built yet", ("off",), "client_body_in_file_only proxy_bind uwsgi_bind proxy_force_ranges uwsgi_force_ranges"),
 )
-"""Refused, since lbproxy would serve something else: name -> first arguments that mean "not at all"."""
+"""Refused, since lbproxy would serve something else, by name."""

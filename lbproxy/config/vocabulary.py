@@ -37,15 +37,15 @@ class Grammar(NamedTuple):
         settings: The settings classes.
         scripts: Directives kept in order in ``Location.script``.
         balancers: Balancing directives of ``upstream``: name -> fewest and most arguments.
-        ignored: Accepted without effect: name -> contexts.
-        unsupported: Refused: name -> first arguments with which it has no effect and is accepted.
+        ignored: Accepted without effect, by name.
+        unsupported: Refused, by name.
     """
 
     settings: tuple[type, ...]
     scripts: Mapping[str, Script] = MappingProxyType({})
     balancers: Mapping[str, Arity] = MappingProxyType({})
-    ignored: Mapping[str, Context] = tables.IGNORED
-    unsupported: Mapping[str, tuple[str, ...]] = tables.UNSUPPORTED
+    ignored: Mapping[str, tables.Ignored] = tables.IGNORED
+    unsupported: Mapping[str, tables.Refused] = tables.UNSUPPORTED
 
 
 class Role(enum.Enum):
@@ -67,6 +67,7 @@ class Entry(NamedTuple):
         block: Whether it has a block.
         kind: The settings class it belongs to, with its *row*.
         harmless: First arguments that make an unsupported directive acceptable.
+        why: It is ignored or unsupported.
     """
 
     role: Role
@@ -76,6 +77,7 @@ class Entry(NamedTuple):
     kind: type | None = None
     row: Row | None = None
     harmless: tuple[str, ...] = ()
+    why: str = ""
 
 
 _ANYWHERE = ~Context(0)
@@ -107,10 +109,12 @@ def _entries(grammar: Grammar) -> Iterator[tuple[str, Entry]]:
         yield name, Entry(role=Role.SCRIPT, contexts=contexts, arity=(least, most), block=block)
     for name, (least, most) in grammar.balancers.items():
         yield name, Entry(role=Role.BALANCER, contexts=Context.UPSTREAM, arity=(least, most))
-    for name, contexts in grammar.ignored.items():
-        yield name, Entry(role=Role.IGNORED, contexts=contexts, arity=(1, None))
-    for name, harmless in grammar.unsupported.items():
-        yield name, Entry(role=Role.UNSUPPORTED, contexts=_ANYWHERE, arity=(0, None), harmless=harmless)
+    for name, idle in grammar.ignored.items():
+        yield name, Entry(role=Role.IGNORED, contexts=idle.contexts, arity=(1, None), why=idle.why)
+    for name, refused in grammar.unsupported.items():
+        yield name, Entry(
+            role=Role.UNSUPPORTED, contexts=_ANYWHERE, arity=(0, None), harmless=refused.harmless, why=refused.why
+        )
 
 
 class Vocabulary:
@@ -146,7 +150,7 @@ class Vocabulary:
             _check_shape(directive, entry)
         elif directive.block is not None or directive.texts[:1] not in [(one,) for one in entry.harmless]:
             message = f'"{directive.name}" directive is not supported by lbproxy'
-            raise UnknownDirective(message, directive.position)
+            raise UnknownDirective(message, directive.position, entry.why)
         return entry
 
     def _not_found(

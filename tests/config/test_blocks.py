@@ -26,7 +26,7 @@ http {
     include mime.types;
     default_type application/octet-stream;
     ssl_protocols TLSv1.2 TLSv1.3;
-    gzip on;
+    gzip_buffers 16 8k;
     include conf.d/*;
 }
 """
@@ -42,7 +42,7 @@ def test_a_whole_nginx_conf() -> None:
     assert list(config.upstreams) == ["u"]
     assert len(config.servers) == 1
     assert [one.name for one in config.ignored] == [
-        "multi_accept", "tcp_nodelay", "tcp_nopush", "types_hash_max_size", "ssl_protocols", "gzip"
+        "multi_accept", "tcp_nodelay", "tcp_nopush", "types_hash_max_size", "ssl_protocols", "gzip_buffers"
     ]  # fmt: skip
     assert [one.name for one in config.directives] == ["user", "worker_processes", "pid", "events", "http"]
 

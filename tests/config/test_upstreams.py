@@ -35,13 +35,12 @@ def test_defaults() -> None:
 
 def test_an_upstream() -> None:
     """Names are kept as written and found in lower case; the method may stand below the servers."""
-    config = load("upstream Back { server localhost; server localhost:81 backup; least_conn; zone b 64k; }")
+    config = load("upstream Back { server localhost; server localhost:81 backup; least_conn; }")
     upstream = config.upstreams["back"]
     assert upstream.name == "Back"
     assert [server.name for server in upstream.servers] == ["localhost", "localhost:81"]
     assert upstream.method is not None
     assert upstream.method.name == "least_conn"
-    assert [one.name for one in config.ignored] == ["zone"]
     assert not upstream.implicit
 
 

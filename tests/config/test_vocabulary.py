@@ -34,10 +34,19 @@ VOCABULARY = Vocabulary(GRAMMAR)
         ("error_log a b c;",
          'invalid number of arguments in "error_log" directive in site.conf:1:1 (it takes 1 or 2, not 3)'),
         ("user;", 'invalid number of arguments in "user" directive in site.conf:1:1 (it takes 1 or 2, not 0)'),
-        ("post_action x;", '"post_action" directive is not supported by lbproxy in site.conf:1:1'),
-        ("auth_jwt;", '"auth_jwt" directive is not supported by lbproxy in site.conf:1:1'),
-        ('auth_jwt "staff";', '"auth_jwt" directive is not supported by lbproxy in site.conf:1:1'),
-        ("stream { server { listen 1; } }", '"stream" directive is not supported by lbproxy in site.conf:1:1'),
+        (
+            "post_action x;",
+            '"post_action" directive is not supported by lbproxy in site.conf:1:1 (no such content is made here)',
+        ),
+        ("perl;", '"perl" directive is not supported by lbproxy in site.conf:1:1 (no scripting language is embedded)'),
+        (
+            "slice 1m;",
+            '"slice" directive is not supported by lbproxy in site.conf:1:1 (answers are not asked for in slices)',
+        ),
+        (
+            "stream { server { listen 1; } }",
+            '"stream" directive is not supported by lbproxy in site.conf:1:1 (lbproxy serves HTTP only)',
+        ),
         ("daemon on; daemon on;", '"daemon" directive is duplicate in site.conf:1:12'),
     ],
 )  # fmt: skip
