@@ -33,6 +33,7 @@ from lbproxy.wire.body import Framing
 from lbproxy.wire.heads import RequestHead, ResponseHead
 
 _UNSAID = frozenset({b"transfer-encoding", b"proxy", b"x-forwarded-ssl", b"upgrade"})
+_UNLIKE = _UNSAID | {b"content-length", b"content-type", b"x-forwarded-proto"}  # no look-alike has a say in these
 _REMEMBERED = 512  # names of variables that are made once for all requests
 
 _CONTENT_LENGTH = uwsgi.encode_name(b"HTTP_CONTENT_LENGTH")
@@ -184,7 +185,9 @@ class _FieldVariables(dict[bytes, bytes | None]):
 
     def __missing__(self, name: bytes) -> bytes | None:
         variable = b"HTTP_" + name.upper().replace(b"-", b"_")
-        made = None if variable in self.configured or name in _UNSAID else uwsgi.encode_name(variable)
+        alike = name.replace(b"_", b"-")
+        unsaid = name in _UNSAID if alike == name else alike in _UNLIKE
+        made = None if unsaid or variable in self.configured else uwsgi.encode_name(variable)
         if len(self) < _REMEMBERED:
             self[name] = made
         return made

@@ -115,6 +115,13 @@ def test_what_would_lie_to_an_application_stays_out() -> None:
     }
 
 
+@pytest.mark.parametrize("name", [b"Transfer_Encoding", b"X_Forwarded-SSL", b"Content_Length", b"x_forwarded_proto"])
+def test_nor_does_a_look_alike_of_it_get_in(name: bytes) -> None:
+    """Robustness D. Robustness 8. Underscores, where they are allowed at all, are no way round that."""
+    head = request(b"/", b"Host: h\r\n%b: 9\r\nX_Mine: 1\r\n" % name, underscores=True)
+    assert variables(sent(f"location / {{ {PASS} }}", head)) == {b"HTTP_HOST": b"h", b"HTTP_X_MINE": b"1"}
+
+
 def test_the_scheme_of_a_proxy_before_us_can_be_let_through() -> None:
     """By configuring it."""
     params = "uwsgi_param HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto if_not_empty;"
