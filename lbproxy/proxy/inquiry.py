@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from lbproxy.wire.body import Framing
     from lbproxy.wire.heads import ResponseHead
 
+RIGHT_BEHIND = 0.5
+"""Seconds behind its request within which a client's FIN may be the mere end of its sending."""
+
 _MOST_INTERIM = 16  # 1xx heads before the final one
-_RIGHT_BEHIND = 0.5  # seconds behind its request within which a client's FIN may be the mere end of its sending
 _GRACE = 1.0  # seconds in which such a client must have been sent something; after them it counts as gone
 
 T = TypeVar("T")
@@ -162,7 +164,7 @@ class Inquiry:
         reset, and that ends the matter.
         """
         client = self._client
-        recent = client.poller.now - self._heard <= _RIGHT_BEHIND
+        recent = client.poller.now - self._heard <= RIGHT_BEHIND
         self.half_closed = not client.broken and (recent or client.has_octets())
         if self.half_closed:
             client.poller.after(_GRACE, partial(self._lose_patience, client.bytes_out))

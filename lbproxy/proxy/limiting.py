@@ -14,6 +14,7 @@ import trio
 from lbproxy.errors import ClientGone
 from lbproxy.http.exchange import Admission
 from lbproxy.http.limits import ConnectionZone, Entry, RateLimit, RateZone, count_request
+from lbproxy.proxy.inquiry import RIGHT_BEHIND
 from lbproxy.proxy.logfile import printable
 
 if TYPE_CHECKING:
@@ -138,12 +139,16 @@ def _key(conn: Connection, ex: Exchange, zone: Zone, longest: int) -> bytes:
 
 
 async def hold(conn: Connection, seconds: float) -> None:
-    """Wait; raises ClientGone if the client does not (ngx_http_test_reading)."""
-    stream = conn.stream
-    gone = trio.Event()
-    if not stream.hung_up:  # who had ended his sending before still waits for an answer
-        stream.on_hangup = gone.set
-        stream.watch_input()
+    """Wait; raises ClientGone if the client does not, but leaves before (ngx_http_test_reading)."""
+    stream, gone = conn.stream, trio.Event()
+    began = stream.poller.now
+
+    def hung_up() -> None:
+        if stream.broken or stream.poller.now - began > RIGHT_BEHIND:
+            gone.set()
+
+    stream.on_hangup = hung_up
+    stream.watch_input()
     try:
         await stream.poller.as_task(_wait, gone, seconds)
     finally:

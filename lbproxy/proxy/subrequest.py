@@ -30,13 +30,11 @@ class _Nowhere(Stream):
     def __init__(self, client: Stream) -> None:
         super().__init__(client.poller, client.socket)
         self._client = client
-        self.hung_up = client.hung_up
+        self.hung_up, self.broken = client.hung_up, client.broken
         client.on_hangup = self._client_gone
 
     def _client_gone(self) -> None:
-        self.hung_up = True
-        if self.on_hangup is not None:
-            self.on_hangup()
+        self._hang_up(broken=self._client.broken)
 
     def watch_input(self) -> None:
         """See `Stream`."""

@@ -46,6 +46,13 @@ def test_parameters() -> None:
     assert not parse_listen(directive("listen", "80", "default_server"), resolve).configures
 
 
+def test_proxy_protocol_is_no_option_of_a_socket() -> None:
+    """Each server of an address may say it (as in nginx)."""
+    listen = parse_listen(directive("listen", "80", "proxy_protocol"), resolve)
+    assert (listen.proxy_protocol, listen.configures) == (True, False)
+    assert not parse_listen(directive("listen", "80"), resolve).proxy_protocol
+
+
 def test_file_of_a_unix_socket_has_a_mode_and_an_owner() -> None:
     listen = parse_listen(directive("listen", "unix:/s", "mode=0660", "user=www", "group=web"), resolve)
     assert listen.options == {"mode": 0o660, "user": "www", "group": "web"}

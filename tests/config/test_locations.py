@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lbproxy.config.locations import parse_head
-from lbproxy.config.model import Location, MatchKind
+from lbproxy.config.model import Conditional, Location, MatchKind
+from lbproxy.config.parser import Directive
 from tests.support.configs import PassSettings, directive, load, mistakes
 
 
@@ -47,7 +48,7 @@ def test_locations_nest_and_keep_their_own_scripts() -> None:
         " location /a/b { proxy_set_header A b; } location ~ c { } }"
     )
     inner, regex = outer.locations
-    assert [one.name for one in outer.script] == ["set", "return"]
+    assert [one.name for one in outer.script if isinstance(one, Directive)] == ["set", "return"]
     assert inner.script == ()
     assert (inner.pattern, regex.kind) == ("/a/b", MatchKind.REGEX)
     assert outer.settings(PassSettings).target == "x"
@@ -69,6 +70,9 @@ def test_locations_nest_and_keep_their_own_scripts() -> None:
         ("location /a { } location ^~ /a { }", 'duplicate location "/a"'),
         ("location = /a { } location =/a { }", 'duplicate location "/a"'),
         ("location /a { location /ab { } location /ab { } }", 'duplicate location "/ab"'),
+        ("location /a { limit_except GETT { } }", 'invalid method "GETT"'),
+        ("location /a { limit_except GET { daemon on; } }", '"daemon" directive is not allowed here'),
+        ("location /a { limit_except GET { } limit_except PUT { } }", '"limit_except" directive is duplicate'),
     ],
 )
 def test_mistakes(text: str, message: str) -> None:
@@ -77,10 +81,55 @@ def test_mistakes(text: str, message: str) -> None:
     assert found.startswith(f"{message} in site.conf:1:")
 
 
+def test_other_methods_have_a_block_of_their_own() -> None:
+    """It passes requests on where the location does, but runs nothing of its script."""
+    (outer,) = locations("location /a { proxy_pass x; proxy_read_timeout 5; limit_except get POST { } set $a 1; }")
+    limit = outer.limit_except
+    assert limit is not None
+    assert limit.methods == {b"GET", b"HEAD", b"POST"}
+    within = limit.location
+    assert (within.kind, within.pattern, within.script, within.limit_except) == (outer.kind, "/a", (), None)
+    assert within.settings(PassSettings).target == "x"
+    assert within.settings(PassSettings).read_timeout == 5.0
+    assert within in list(outer.inner())
+
+
+def test_an_if_has_the_settings_of_its_location_and_its_own() -> None:
+    """Also where requests go, which no other block inherits."""
+    (outer,) = locations(
+        "location /a { proxy_pass x; proxy_read_timeout 5; if (a b) { set $a 1; } set $b 1; location ~ b { } }"
+        "location /b { if ($a) { proxy_pass y; } }"
+    )[:1]
+    first, second = outer.script
+    assert isinstance(first, Conditional)
+    assert isinstance(second, Directive)
+    assert (first.condition.texts, [one.texts for one in first.script]) == (("(a", "b)"), [("$a", "1")])
+    within = first.location
+    assert within is not None
+    assert list(outer.inner()) == [*outer.locations, within]
+    assert (within.kind, within.pattern, within.script, within.locations) == (outer.kind, "/a", (), ())
+    assert within.settings(PassSettings).target == "x"
+    assert within.settings(PassSettings).read_timeout == 5.0
+    assert within.around is not None
+    assert within.around.settings(PassSettings) is outer.settings(PassSettings)
+
+
+def test_an_if_of_a_server_has_a_script_only() -> None:
+    """There is no location yet that it could replace."""
+    (server,) = load("server { if ($a) { set $b 1; } }").servers
+    (block,) = server.root.script
+    assert isinstance(block, Conditional)
+    assert block.location is None
+    assert mistakes("server { if ($a) { proxy_read_timeout 5; } }") == [
+        '"proxy_read_timeout" directive is not allowed here in site.conf:1:20 (it belongs in http, server, location)'
+    ]
+
+
 def test_of_two_named_locations_the_first_is_used() -> None:
     """nginx says nothing; lbproxy warns."""
     config = load("server { location @a { return 1; } location @a { return 2; } }")
-    assert [one.script[0].texts for one in config.servers[0].root.locations] == [("1",)]
+    (found,) = config.servers[0].root.locations
+    assert [one.texts for one in found.script if isinstance(one, Directive)] == [("1",)]
     assert config.warnings == ('duplicate location "@a", ignored in site.conf:1:36',)
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from lbproxy.config.networks import UNIX, parse_network
 from lbproxy.wire.addresses import pack
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 
 @given(st.ip_addresses(), st.ip_addresses(), st.integers(0, 128))
-def test_networks_hold_what_the_standard_library_says(
-    one: ipaddress.IPv4Address | ipaddress.IPv6Address, other: ipaddress.IPv4Address | ipaddress.IPv6Address, length: int
-) -> None:
+def test_networks_hold_what_the_standard_library_says(one: Address, other: Address, length: int) -> None:
     """Bits behind the mask are of no consequence, but are told of."""
     text = f"{one}/{min(length, one.max_prefixlen)}"
     network, exact = parse_network(text)
@@ -39,7 +39,9 @@ def test_unix_sockets() -> None:
     assert not UNIX.holds(pack("0.0.0.0"))
 
 
-@pytest.mark.parametrize("text", ["", "/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "::/129", "10/8", "localhost", "all"])
+@pytest.mark.parametrize(
+    "text", ["", "/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "::/129", "10/8", "localhost", "all"]
+)
 def test_what_is_no_network(text: str) -> None:
     """Names are for others to look up."""
     with pytest.raises(ValueError):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lbproxy.wire.proxyline import SIGNATURE
-from tests.support.backends import reply
+from tests.support.backends import Reply, reply
 from tests.support.client import octets
 from tests.support.stage import Stage
 from tests.support.twins import Twins
@@ -111,7 +111,7 @@ server {
 }
 """
 
-PAGES = {
+PAGES: dict[str, Reply] = {
     "200": reply("yes", "X-User: ann"), "204": reply("", "X-User: ann", status="204 No Content"),
     "301": reply("", "Location: /x", status="301 Moved Permanently"),
     "401": reply("no", 'WWW-Authenticate: Token realm="b"', "X-User: bob", status="401 Unauthorized"),

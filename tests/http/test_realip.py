@@ -84,6 +84,6 @@ def test_names_are_resolved_at_load() -> None:
     def nobody(host: str, port: int) -> Sequence[Address]:
         raise LookupError
 
-    with pytest.raises(InvalidValue, match='host not found in set_real_ip_from "balancer.test"'):
+    with pytest.raises(InvalidValue, match=r'host not found in set_real_ip_from "balancer\.test"'):
         RealIp(settings, nobody)
 

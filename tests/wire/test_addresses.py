@@ -28,7 +28,9 @@ def test_anything_else_is_refused(text: str) -> None:
     assert len(packed) in (4, 16)
 
 
-@pytest.mark.parametrize("text", ["", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.-4", "1.2.3.٤", "fe80::1%lo", ":", "1.2.3.4:5"])
+@pytest.mark.parametrize(
+    "text", ["", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.-4", "1.2.3.٤", "fe80::1%lo", ":", "1.2.3.4:5"]
+)
 def test_what_is_no_address(text: str) -> None:
     """Zones are none of a client's business."""
     with pytest.raises(ValueError):
