@@ -283,3 +283,27 @@ def test_any_text_is_a_plan_or_a_list_of_mistakes(pieces: list[str]) -> None:
             assert 1 <= error.position.line <= text.count("\n") + 1
         places = [(error.position.line, error.position.column) for error in wrong.errors]
         assert places == sorted(places)
+
+
+def test_an_if_passes_on_where_its_location_does_unless_it_says_otherwise() -> None:
+    """What it says hides all that its location says, of another protocol too."""
+    site = load_text(
+        "server { location /a/ { proxy_pass http://127.0.0.1:1/b/; if ($arg_a) { add_header A b; } "
+        "if ($arg_b) { uwsgi_pass 127.0.0.1:2; } if ($arg_c) { proxy_pass http://127.0.0.1:3; } } }"
+    )
+    (outer,) = site.config.servers[0].root.locations
+    actions = [site.routes[place].action for place in outer.inner()]
+    assert all(isinstance(action, ForwardAction) for action in actions)
+    assert [(action.protocol.name, action.upstream.conf.name) for action in actions] == [  # type: ignore[union-attr]
+        ("http", "127.0.0.1:1"), ("uwsgi", "127.0.0.1:2"), ("http", "127.0.0.1:3"),
+    ]  # fmt: skip
+
+
+def test_variables_of_blocks_are_known_everywhere() -> None:
+    """Also to each other, whichever stands first; a near miss is guessed."""
+    load_text(
+        "map $later $earlier { a b; } map $uri $later { ~^(?<part>.) $part; } geo $near { default 1; } "
+        "split_clients $near $share { * x; } log_format f '$earlier $share'; "
+        "server { return 200 $part$invalid_referer; }"
+    )
+    assert messages("map $uri $colour { a b; } server { return 200 $color; }") == ['unknown "color" variable']

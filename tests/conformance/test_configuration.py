@@ -30,7 +30,7 @@ GOOD = [
     "server { location ~* \\.(gif|png)$ { return 200 $1; } } # a comment",
     "server { location / { uwsgi_pass 127.0.0.1:1; uwsgi_param A b if_not_empty; uwsgi_modifier1 5; } }",
     "sendfile on; tcp_nopush on; types_hash_max_size 2048; server_names_hash_bucket_size 64;",
-    "server { if ($host = a) { return 403; } if ( -d /tmp ) { set $a b; } if ($uri ~ \"a b\") { rewrite ^ /x; break; } }",
+    "server { if ($host = a) { return 403; } if ( -d /tmp ) { set $a b; } if ($uri ~ \"a b\") { rewrite ^ /x; } }",
     "server { location / { rewrite ^/(?<n>a)/(.*)$ /$n/$2? last; return 200 $n; return 300 x; } rewrite_log on; }",
     "server { location / { if ($request_uri !~* ^/a) { proxy_pass http://127.0.0.1:1; } } }",
     "map $uri $a { hostnames; volatile; default $b; *.x y; ~^z(?<q>.) $q; \\~w v; \"\" u; } map $a $b { c d; }",
@@ -223,11 +223,12 @@ def test_what_nginx_refuses_is_refused(theirs: Verdict, ours: Verdict, fragment:
 
 IN_IF = [
     "root /x;", "access_log off;", "error_page 404 /x;", "add_header A b;", "add_trailer A b;", "expires 1h;",
-    "proxy_pass http://127.0.0.1:1;", "uwsgi_pass 127.0.0.1:1;", "gzip on;", "charset utf-8;", "sendfile on;", "rewrite_log on;", "uninitialized_variable_warn off;", "return 200;",
-    "alias /x;", "try_files a b;", "proxy_set_header A b;", "proxy_read_timeout 1s;", "client_max_body_size 1;",
-    "allow all;", "auth_basic off;", "limit_req zone=z;", "index x;", "types { }", "default_type a;", "etag on;",
-    "uwsgi_param A b;", "satisfy any;", "valid_referers a;", "keepalive_timeout 1;", "proxy_buffering on;",
-    "gzip_types a;", "log_not_found off;", "recursive_error_pages on;", "autoindex on;", "server_tokens off;",
+    "proxy_pass http://127.0.0.1:1;", "uwsgi_pass 127.0.0.1:1;", "gzip on;", "charset utf-8;", "sendfile on;",
+    "rewrite_log on;", "uninitialized_variable_warn off;", "return 200;", "alias /x;", "try_files a b;",
+    "proxy_set_header A b;", "proxy_read_timeout 1s;", "client_max_body_size 1;", "allow all;", "auth_basic off;",
+    "limit_req zone=z;", "index x;", "types { }", "default_type a;", "etag on;", "uwsgi_param A b;", "satisfy any;",
+    "valid_referers a;", "keepalive_timeout 1;", "proxy_buffering on;", "gzip_types a;", "log_not_found off;",
+    "recursive_error_pages on;", "autoindex on;", "server_tokens off;",
 ]  # fmt: skip
 
 

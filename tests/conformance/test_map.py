@@ -63,7 +63,10 @@ geo $arg_a $range {
     delete 10.4.0.0-10.4.0.9;
     255.0.0.0-255.255.255.254 g;
 }
-geo $proxied { default client; proxy 127.0.0.0/8; 10.0.0.0/8 ten; 192.0.2.0/24 doc; 127.0.0.0/8 local; 2001:db8::/32 six; }
+geo $proxied {
+    default client; proxy 127.0.0.0/8;
+    10.0.0.0/8 ten; 192.0.2.0/24 doc; 127.0.0.0/8 local; 2001:db8::/32 six;
+}
 geo $deep { default client; proxy 127.0.0.1; proxy 10.0.0.0/8; proxy_recursive; 10.0.0.0/8 ten; 192.0.2.0/24 doc; }
 server {
     listen <listen>;
@@ -89,24 +92,28 @@ server {
 }
 """
 KEYS = [
-    "", "a", "A", "b", "B", "c%20d", "d=e", "x.f", "*.f", "default", "~g", "hostnames", "example.com", "EXAMPLE.com", "example.com.", "x.example.com",
-    "a.b.example.com", "x.deep.example.com", "deep.example.com", "dot.org", "x.dot.org", "dot.org.", "www.example.", "www.example.org",
-    "www.example.net.x", "www.example.net", "re.x.y", "axy", "ax", "aq%20", "BcD", "b", "%25", "x&l=y", "&l=y", "q&l=z",
+    "", "a", "A", "b", "B", "c%20d", "d=e", "x.f", "*.f", "default", "~g", "hostnames", "example.com",
+    "EXAMPLE.com", "example.com.", "x.example.com", "a.b.example.com", "x.deep.example.com", "deep.example.com",
+    "dot.org", "x.dot.org", "dot.org.", "www.example.", "www.example.org", "www.example.net.x", "www.example.net",
+    "re.x.y", "axy", "ax", "aq%20", "BcD", "b", "%25", "x&l=y", "&l=y", "q&l=z",
 ]  # fmt: skip
 ADDRESSES = [
-    "", "10.1.2.3", "10.1.2.4", "10.1.9.9", "10.9.9.9", "11.0.0.0", "192.168.1.1", "::1", "[::1]", "2001:db8::1", "2001:db8:1::1",
-    "2001:DB8:2::", "::ffff:10.1.2.3", "x", "10.1.2", "10.1.2.256", "255.255.255.255", "127.255.255.255", "10.0.0.0", "10.0.0.255",
-    "10.0.1.0", "10.0.1.127", "10.0.1.128", "10.0.1.255", "10.0.2.0", "10.0.255.255", "10.1.0.0", "10.1.255.0", "10.2.0.0",
-    "10.3.0.5", "10.3.0.6", "10.4.0.1", "255.1.2.3", "0.0.0.0", "unix:",
+    "", "10.1.2.3", "10.1.2.4", "10.1.9.9", "10.9.9.9", "11.0.0.0", "192.168.1.1", "::1", "[::1]", "2001:db8::1",
+    "2001:db8:1::1", "2001:DB8:2::", "::ffff:10.1.2.3", "x", "10.1.2", "10.1.2.256", "255.255.255.255",
+    "127.255.255.255", "10.0.0.0", "10.0.0.255", "10.0.1.0", "10.0.1.127", "10.0.1.128", "10.0.1.255", "10.0.2.0",
+    "10.0.255.255", "10.1.0.0", "10.1.255.0", "10.2.0.0", "10.3.0.5", "10.3.0.6", "10.4.0.1", "255.1.2.3",
+    "0.0.0.0", "unix:",
 ]  # fmt: skip
 FORWARDED = [
-    "10.1.1.1", "192.0.2.1, 10.1.1.1", "192.0.2.1,10.1.1.1 , 10.2.2.2", "10.1.1.1, 192.0.2.1", "x", "x, 10.1.1.1", "10.1.1.1, x",
-    "192.0.2.1:80", "[2001:db8::1]:80", "2001:db8::1", "", ",", "10.1.1.1,", "10.1.1.1 192.0.2.1", "127.0.0.1",
+    "10.1.1.1", "192.0.2.1, 10.1.1.1", "192.0.2.1,10.1.1.1 , 10.2.2.2", "10.1.1.1, 192.0.2.1", "x", "x, 10.1.1.1",
+    "10.1.1.1, x", "192.0.2.1:80", "[2001:db8::1]:80", "2001:db8::1", "", ",", "10.1.1.1,", "10.1.1.1 192.0.2.1",
+    "127.0.0.1",
 ]  # fmt: skip
 REFERERS = [
-    "http://a.b", "http://a.b/", "http://a.b/xx", "https://xx.c/d/e", "http://xx.c/e", "http://zq.q/", "foo", "http://A.B:80/d",
-    "http://i.r", "http://xx.c:80/d", "http://example.com/y", "http://a.names.org", "http://re.xxxxx", "http://ii.ru",
-    "ftp://xxxxxxxxxx", "HTTP://A.B/x/y", "http://" + "a" * 300 + ".b", "http://up.example/", "https://own.example", "",
+    "http://a.b", "http://a.b/", "http://a.b/xx", "https://xx.c/d/e", "http://xx.c/e", "http://zq.q/", "foo",
+    "http://A.B:80/d", "http://i.r", "http://xx.c:80/d", "http://example.com/y", "http://a.names.org",
+    "http://re.xxxxx", "http://ii.ru", "ftp://xxxxxxxxxx", "HTTP://A.B/x/y", "http://" + "a" * 300 + ".b",
+    "http://up.example/", "https://own.example", "",
 ]  # fmt: skip
 
 

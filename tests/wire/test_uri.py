@@ -123,6 +123,55 @@ def test_escaped_octets_may_stand_in_a_request_line(path: bytes) -> None:
     assert not set(uri.escape(path)) & {*range(33), 127, *b'#?"<>', *range(128, 256)}
 
 
+def test_arguments_are_escaped_more_strictly() -> None:
+    """What would end one, or mean something in it."""
+    assert uri.escape_args(b"a b&c=d;e+f%g/h?i\xe9~") == b"a%20b%26c=d%3Be%2Bf%25g/h%3Fi%E9~"
+
+
+@pytest.mark.parametrize(
+    ("url", "decoded"),
+    [
+        (b"/a", b"/a"), (b"/%41%26%7e", b"/A&~"), (b"/%20%25%7f%c3%a9", b"/%20%25%7f%c3%a9"), (b"/%41?%41", b"/A?%41"),
+        (b"/%3f%41", b"/?%41"), (b"/%zz%2", b"/zz"), (b"/%4z%", b"/"), (b"/%%41", b"/%41"), (b"/%?%41", b"/?A"),
+    ],
+)
+def test_redirects_keep_the_escapes_they_need(url: bytes, decoded: bytes) -> None:
+    """Up to the arguments; broken escapes vanish as in nginx."""
+    assert uri.unescape_redirect(url) == decoded
+
+
+def naive_redirect(url: bytes) -> bytes:
+    """ngx_unescape_uri, state by state."""
+    made, rest = bytearray(), list(url)
+    while rest:
+        octet = rest.pop(0)
+        if octet != ord("%"):
+            made.append(octet)
+            if octet == ord("?"):
+                break
+            continue
+        first = chr(rest.pop(0)) if rest else ""
+        if first not in "0123456789abcdefABCDEF":
+            made += first.encode("latin-1")
+        elif first and rest:
+            second = chr(rest.pop(0))
+            if second in "0123456789abcdefABCDEF":
+                code = int(first + second, 16)
+                made += bytes((code,)) if 0x25 < code < 0x7F else f"%{first}{second}".encode()
+                if code == ord("?"):
+                    break
+    return bytes(made) + bytes(rest)
+
+
+PIECES = st.sampled_from([b"%", b"2", b"6", b"3", b"f", b"F", b"?", b"z", b"%41", b"%3F", b"\xe9"])
+
+
+@given(st.lists(PIECES, max_size=9).map(b"".join))
+def test_redirects_against_the_states_of_nginx(url: bytes) -> None:
+    """The same octets for whatever is written."""
+    assert uri.unescape_redirect(url) == naive_redirect(url)
+
+
 @pytest.mark.parametrize(
     ("value", "host"),
     [
