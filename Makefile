@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 PORT ?= 8080
 T ?= tests
 
-.PHONY: help run test check lint types bench micro soak fuzz clean
+.PHONY: help run test check lint types bench micro soak hostile fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make bench   requests/s and CPU per request beside nginx and HAProxy (ARGS='--rounds 3')"
 	@echo "make micro   what the pure functions of a request cost"
 	@echo "make soak    a mixed load while nodes die and lbproxy is reloaded: none may fail (ARGS='--minutes 10')"
+	@echo "make hostile attackers and broken servers beside good requests (ARGS='--minutes 30', ARGS=--deadlines)"
 	@echo "make fuzz    hostile octets for codecs and configurations, 60 s for each (SECONDS=600 for all; ARGS='host url')"
 	@echo "make clean   remove what was set up here"
 
@@ -42,6 +43,9 @@ micro: $(STAMP)
 
 soak: $(STAMP)
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
+hostile: $(STAMP)
+	@$(BIN)/python -m benchmarks.hostile $(ARGS)
 
 fuzz: $(STAMP) $(VENV)/fuzzing
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--total $(SECONDS)) $(ARGS)
