@@ -11,15 +11,15 @@ import os
 import random
 import re
 import stat
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from lbproxy.http.accel import merge_into_own
 from lbproxy.http.files.conditions import Conditions, conditions, validators
 from lbproxy.http.files.ranges import Multipart, Range, parse_ranges
 from lbproxy.http.verdict import Answer
 from lbproxy.proxy import respond
-from lbproxy.proxy.filesend import FileSender, FileShrunk
+from lbproxy.proxy.filesend import FileSender
 from lbproxy.proxy.logfile import printable
 from lbproxy.wire import uri
 from lbproxy.wire.fields import without
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from lbproxy.http.exchange import Exchange
     from lbproxy.http.files.action import FileAction
     from lbproxy.proxy.connection import Connection
-    from lbproxy.proxy.dispatch import Verdict
 
 _OF_BODY = frozenset({b"content-type"})
 VARY = b"Vary: Accept-Encoding\r\n"
@@ -51,74 +50,80 @@ class Opened(NamedTuple):
     vary: bytes
 
 
+Sending = Awaitable[None]
+"""Sends a whole answer when awaited; raises as `FileSender`."""
+
+
 class FileAnswer:
     """One answer, made of what *opened* is."""
 
-    __slots__ = ("_action", "_conn", "_ex", "_known", "_mode", "_opened", "_sender", "_size")
+    __slots__ = ("_action", "_conn", "_ex", "_found", "_known", "_opened", "_size")
 
     def __init__(self, conn: Connection, ex: Exchange, action: FileAction, opened: Opened) -> None:
         self._conn, self._ex, self._action, self._opened = conn, ex, action, opened
-        found = os.fstat(opened.descriptor)
-        self._mode, self._size = found.st_mode, found.st_size
-        settings = action.settings
-        self._known = validators(int(found[stat.ST_MTIME]), found.st_size, settings.etag)
-        self._sender = FileSender(conn, opened.descriptor, opened.path, by_system=settings.sendfile)
+        self._found = found = os.fstat(opened.descriptor)
+        self._size = found.st_size
+        self._known = validators(int(found[stat.ST_MTIME]), found.st_size, action.settings.etag)
 
-    async def give(self) -> Verdict:
-        """Answer with the file, unless its kind, the method or the conditions of the request speak against it."""
-        conn, ex = self._conn, self._ex
-        if not stat.S_ISREG(self._mode):
-            return self._no_file()
+    def compose(self) -> Sending | Answer | int:
+        """
+        Return what sends the file, or what it is that is sent of it.
+
+        Returns:
+            What is to be answered instead, if its kind, the method or the conditions of the request speak against it.
+        """
+        ex, mode = self._ex, self._found.st_mode
+        if not stat.S_ISREG(mode):
+            if stat.S_ISDIR(mode):
+                place = uri.escape(ex.path) + b"/"
+                return Answer(301, location=place + b"?" + ex.args if ex.args else place)
+            self._conn.log("crit", f'"{printable(self._opened.path)}" is not a regular file')
+            return 404
         if ex.method == b"POST":
             return 405
         asked = None
         if ex.forced_status in (0, 200) and (asked := ex.head.derive(conditions)) is not None:
             status = asked.status(self._known, self._action.settings.if_modified_since)
             if status == 304:
-                if ex.carried:
-                    ex.carried = without(ex.carried, _OF_BODY)
-                head, _ = respond.compose(conn, ex, 304, self._known.lines + self._opened.vary, None)
-                return await self._finish(head)
+                return self._unchanged()
             if status:
                 ex.forced_status = 0
                 return status
-        try:
-            return await self._send(asked)
-        except FileShrunk:
-            conn.cut()
-            return 0
+        return self._compose(asked)
 
-    def _no_file(self) -> Verdict:
-        if stat.S_ISDIR(self._mode):
-            place = uri.escape(self._ex.path) + b"/"
-            return Answer(301, location=place + b"?" + self._ex.args if self._ex.args else place)
-        self._conn.log("crit", f'"{printable(self._opened.path)}" is not a regular file')
-        return 404
+    def _unchanged(self) -> Sending:
+        """Return what tells the client that it has the file already."""
+        conn, ex = self._conn, self._ex
+        if ex.carried:
+            ex.carried = without(ex.carried, _OF_BODY)
+        head, _ = respond.compose(conn, ex, 304, self._known.lines + self._opened.vary, None)
+        return conn.stream.send(head, conn.settings.send_timeout)
 
-    async def _send(self, asked: Conditions | None) -> Verdict:
-        """Send the file, or what is *asked* for of it."""
+    def _compose(self, asked: Conditions | None) -> Sending | int:
+        """Return what sends the file, or what is *asked* for of it."""
         conn, ex, size = self._conn, self._ex, self._size
         ex.status = ex.forced_status or 200
-        fields, sent, framed = self._fields(), ex.method != b"HEAD", None
+        fields, framed = self._fields(), None
         if ex.carried:
             fields = merge_into_own(ex.carried, fields)
         if conn.route.filters is not None:
-            fields, framed = respond.apply_filters(conn, ex, conn.route.filters, fields, size, bodied=sent)
+            fields, framed = respond.apply_filters(
+                conn, ex, conn.route.filters, fields, size, bodied=ex.method != b"HEAD"
+            )
             if self._opened.vary and fields.count(VARY) > 1:  # the filters have said so too
                 fields = fields.replace(VARY, b"", 1)
         if framed is not None:
             framing, framer = framed
-            head = respond.write_head(conn, ex, fields, framing)
-            return await self._finish(head, self._sender.framed(head, framer, size) if sent else None)
+            return self._headed(fields, framing, lambda head: self._sender().framed(head, framer, size))
         most = self._action.settings.max_ranges
         if most and ex.status == 200 and not self._opened.coding:
             wanted = asked.wanted_range(self._known) if asked is not None else None
             ranges = parse_ranges(wanted, size, most) if wanted is not None else None
             if ranges is not None:
-                return await self._send_ranges(fields, ranges)
+                return self._compose_ranges(fields, ranges)
             fields += b"Accept-Ranges: bytes\r\n"
-        head = respond.write_head(conn, ex, fields, b"Content-Length: %d\r\n" % size)
-        return await self._finish(head, self._sender.part(head, 0, size) if sent else None)
+        framing = b"Content-Length: %d\r\n" % size
+        return self._headed(fields, framing, lambda head: self._sender().part(head, 0, size))
 
     def _fields(self) -> bytes:
         """Return what there is to say of the file; an error page does not say when it was written (as in nginx)."""
@@ -129,30 +134,31 @@ class FileAnswer:
         media_type = self._action.types.media_type(path)
         return b"Content-Type: %b\r\n%b" % (media_type, fields) if media_type else fields
 
-    async def _send_ranges(self, fields: bytes, ranges: list[Range]) -> Verdict:
-        """Send *ranges* of the file, which has *fields*; 416 if there are none."""
-        conn, ex, size = self._conn, self._ex, self._size
+    def _compose_ranges(self, fields: bytes, ranges: list[Range]) -> Sending | int:
+        """Return what sends *ranges* of the file, which has *fields*; 416 if there are none."""
+        ex, size = self._ex, self._size
         if not ranges:
             ex.added += b"Content-Range: bytes */%d\r\n" % size
             ex.forced_status = 0
             return 416
-        ex.status, sent = 206, ex.method != b"HEAD"
+        ex.status = 206
         if len(ranges) == 1:
             (part,) = ranges
             fields += b"Content-Range: %b\r\n" % part.content_range(size)
-            head = respond.write_head(conn, ex, fields, b"Content-Length: %d\r\n" % (part.end - part.start))
-            return await self._finish(head, self._sender.part(head, *part) if sent else None)
+            framing = b"Content-Length: %d\r\n" % (part.end - part.start)
+            return self._headed(fields, framing, lambda head: self._sender().part(head, *part))
         named = _CONTENT_TYPE.search(fields)
         multipart = Multipart(ranges, size, named[1] if named is not None else b"", random.getrandbits(64))
         fields = b"Content-Type: %b\r\n%b" % (multipart.content_type, _CONTENT_TYPE.sub(b"", fields, count=1))
-        head = respond.write_head(conn, ex, fields, b"Content-Length: %d\r\n" % multipart.length)
-        return await self._finish(head, self._sender.parts(head, multipart) if sent else None)
+        framing = b"Content-Length: %d\r\n" % multipart.length
+        return self._headed(fields, framing, lambda head: self._sender().parts(head, multipart))
 
-    async def _finish(self, head: bytes, body: Coroutine[Any, Any, None] | None = None) -> int:
-        """Have *body* sent, which sends *head* as well; *head* alone if there is none."""
-        if body is None:
-            await self._conn.stream.send(head, self._conn.settings.send_timeout)
-        else:
-            await body
-        self._ex.completed = True
-        return 0
+    def _headed(self, fields: bytes, framing: bytes, body: Callable[[bytes], Sending]) -> Sending:
+        """Return what sends the head, and the *body* behind it unless only the head is wanted."""
+        conn, ex = self._conn, self._ex
+        head = respond.write_head(conn, ex, fields, framing)
+        return conn.stream.send(head, conn.settings.send_timeout) if ex.method == b"HEAD" else body(head)
+
+    def _sender(self) -> FileSender:
+        opened = self._opened
+        return FileSender(self._conn, opened.descriptor, opened.path, by_system=self._action.settings.sendfile)

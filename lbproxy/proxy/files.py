@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from lbproxy.errors import describe
 from lbproxy.http.gzip import accepts_gzip
+from lbproxy.http.verdict import Answer
 from lbproxy.proxy.directories import DirectoryServer
 from lbproxy.proxy.fileanswer import VARY, FileAnswer, Opened
+from lbproxy.proxy.filesend import FileShrunk
 from lbproxy.proxy.filesystem import MISSING, Lookup, status_of
 from lbproxy.proxy.logfile import printable
 
@@ -37,13 +40,13 @@ class FileServer:
         self._directories = DirectoryServer(action, self._lookup)
         self._packs = action.settings.gzip_static != "off"
 
-    async def __call__(self, conn: Connection, ex: Exchange) -> Verdict:
+    def __call__(self, conn: Connection, ex: Exchange) -> Awaitable[Verdict]:
         """Answer *ex* with what its path means; see `Handler`."""
-        return await self._serve(conn, ex, self._root.path(ex))
+        return self._serve(conn, ex, self._root.path(ex))
 
-    async def behind_root(self, conn: Connection, ex: Exchange) -> Verdict:
+    def behind_root(self, conn: Connection, ex: Exchange) -> Awaitable[Verdict]:
         """Do so with the path put behind a directory that by itself is the path of a file."""
-        return await self._serve(conn, ex, self._root.under(ex, ex.path))
+        return self._serve(conn, ex, self._root.under(ex, ex.path))
 
     async def _serve(self, conn: Connection, ex: Exchange, path: bytes | None) -> Verdict:
         if ex.method not in _METHODS:
@@ -58,9 +61,16 @@ class FileServer:
         try:
             if conn.body is not None:
                 conn.body.inspect()
-            return await FileAnswer(conn, ex, self._action, opened).give()
+            answer = FileAnswer(conn, ex, self._action, opened).compose()
+            if isinstance(answer, int | Answer):
+                return answer
+            await answer
+            ex.completed = True
+        except FileShrunk:
+            conn.cut()
         finally:
             os.close(opened.descriptor)
+        return 0
 
     def _nowhere(self, conn: Connection, ex: Exchange) -> int:
         """Log why *ex* means no file at all, and return the status for it."""
