@@ -15,10 +15,9 @@ from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_list
 from lbproxy.config.values import Misfit
-from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
-from lbproxy.http.variables import VARIABLES, VariableTable
+from lbproxy.http.variables import VariableTable, variable_name
 from lbproxy.wire.fields import parse_block
 
 _CHALLENGE = b"www-authenticate"
@@ -33,12 +32,7 @@ class Assignment(NamedTuple):
 
 def _assignment(directive: Directive) -> Assignment:
     target, value = directive.args
-    name = target.text.removeprefix("$").lower()
-    if not target.text.startswith("$") or not name:
-        raise InvalidValue(f'invalid variable name "{target.text}"', target.position, f"write ${target.text}")
-    if name in VARIABLES:
-        raise InvalidValue(f'the duplicate "{name}" variable', target.position, "nothing may change this one")
-    return Assignment(name, Template.parse(value))
+    return Assignment(variable_name(target), Template.parse(value))
 
 
 def _place(arg: Argument) -> bytes:

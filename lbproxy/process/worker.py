@@ -26,7 +26,7 @@ from lbproxy.process.signals import hold_back, let_through
 from lbproxy.proxy.logfile import Logs
 from lbproxy.proxy.server import LAST_CALL, PATIENCE, Server
 
-_LATE = ("datetime", "difflib", "encodings.idna", "h11", "ipaddress")
+_LATE = ("ctypes", "datetime", "difflib", "encodings.idna", "h11", "ipaddress")
 """What some request may have imported: out of reach, perhaps, of whom the worker becomes."""
 
 _OBEYED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lbproxy.http.exchange import Attempt, Exchange
+from lbproxy.http.exchange import Admission, Attempt, Exchange
 from lbproxy.http.variables import PREFIXES, VARIABLES, VariableTable
+from lbproxy.wire.proxyline import Introduction
 from tests.support.exchanges import answered, client, exchange, response, virtual_server
 
 TABLE = VariableTable({"hostname": b"box"})
@@ -347,6 +348,39 @@ def test_hints_only_for_near_misses() -> None:
     """A guess must be close."""
     assert TABLE.suggest("upstream_adr") == 'did you mean "$upstream_addr"?'
     assert TABLE.suggest("zzzzzz") == ""
+
+
+def test_who_is_connected_and_who_is_meant() -> None:
+    """set_real_ip_from leaves the first to be asked for; a port that nobody has told is empty."""
+    ex = exchange()
+    assert (value("realip_remote_addr", ex), value("realip_remote_port", ex)) == (b"192.0.2.7", b"40000")
+    ex.client = ex.client.instead(b"203.0.113.9", b"\xcb\0q\t", 0)
+    names = ("remote_addr", "remote_port", "binary_remote_addr", "realip_remote_addr", "realip_remote_port")
+    assert [value(name, ex) for name in names] == [b"203.0.113.9", b"", b"\xcb\0q\t", b"192.0.2.7", b"40000"]
+
+
+def test_what_a_balancer_in_front_has_said() -> None:
+    """By the PROXY protocol; names of TLVs are known at load."""
+    ex = exchange()
+    ex.client.introduction = Introduction(b"203.0.113.9", 4000, b"192.0.2.1", 80, b"\xcb\0q\t", b"\1\0\2h2")
+    names = ("addr", "port", "server_addr", "server_port", "tlv_alpn", "tlv_0x01", "tlv_authority")
+    said = [value(f"proxy_protocol_{name}", ex) for name in names]
+    assert said == [b"203.0.113.9", b"4000", b"192.0.2.1", b"80", b"h2", b"h2", None]
+    with pytest.raises(KeyError):
+        TABLE.lookup("proxy_protocol_tlv_x")
+
+
+def test_what_limits_have_said() -> None:
+    """Nothing where none was applied."""
+    ex = exchange()
+    ex.admission = Admission()
+    ex.admission.requests = b"PASSED"
+    assert (value("limit_req_status", ex), value("limit_conn_status", ex)) == (b"PASSED", None)
+
+
+def test_the_method_of_a_request_made_inside() -> None:
+    """Is that of the request it is about (ngx_http_variable_request_method)."""
+    assert value("request_method", exchange(method=b"PUT").inside(b"/a")) == b"PUT"
 
 
 def test_every_variable_gives_octets_or_nothing() -> None:

@@ -22,8 +22,8 @@ from lbproxy.wire.proxyline import (
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = st.integers(0, 65535)
-PAIRS: st.SearchStrategy[tuple[Address, Address]] = st.sampled_from((4, 6)).flatmap(
-    lambda version: st.tuples(st.ip_addresses(v=version), st.ip_addresses(v=version))
+PAIRS: st.SearchStrategy[tuple[Address, Address]] = st.one_of(
+    st.tuples(st.ip_addresses(v=4), st.ip_addresses(v=4)), st.tuples(st.ip_addresses(v=6), st.ip_addresses(v=6))
 )
 TLVS = st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=40)), max_size=6)
 
