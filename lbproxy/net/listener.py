@@ -10,9 +10,7 @@ import select
 import socket
 from typing import Any, Protocol
 
-from lbproxy.errors import describe
 from lbproxy.net.channel import Channel
-from lbproxy.net.descriptors import SCARCE
 from lbproxy.net.readiness import Poller
 from lbproxy.net.stream import Stream
 
@@ -27,14 +25,14 @@ class Host(Protocol):
     def has_room(self) -> bool:
         """Return whether one more client may be accepted."""
 
-    def make_room(self, reason: str = "") -> None:
+    def make_room(self, refusal: OSError | None = None) -> None:
         """
-        Hear that a client waits for whom there is no room.
+        Hear that a client waits who cannot be accepted.
 
         It must have made room before the poller's next round, when it is asked again, or have paused the listener.
 
         Args:
-            reason: Why the system refuses, in its words; "" when `has_room` does.
+            refusal: What the system says; None when it was `has_room`.
         """
 
     def accepted(self, listener: Listener, stream: Stream, peername: Peername) -> None:
@@ -89,8 +87,8 @@ class Listener(Channel):
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno in SCARCE and not number:
-                    self._host.make_room(describe(error))
+                if not number:
+                    self._host.make_room(error)
                 return
             sock.setblocking(False)
             if self._no_delay:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from lbproxy.errors import describe
+from lbproxy.net.descriptors import SCARCE
 from lbproxy.net.listener import Listener
 
 if TYPE_CHECKING:
@@ -127,11 +129,13 @@ class Reception:
         """See `lbproxy.net.listener.Host`."""
         return len(self._clients) < self._places and self._poller.descriptors.streams < self._most_streams
 
-    def make_room(self, reason: str = "") -> None:
+    def make_room(self, refusal: OSError | None = None) -> None:
         """See `lbproxy.net.listener.Host`."""
         self._short_at = self._poller.now
-        if reason:
-            level, message, give_up = "crit", f"accept() failed {reason}", self.give_up
+        give_up: Callable[[], bool]
+        if refusal is not None:
+            level, message = "crit", f"accept() failed {describe(refusal)}"
+            give_up = self.give_up if refusal.errno in SCARCE else _nothing
         elif len(self._clients) >= self._places:
             level, message, give_up = "alert", f"{self._places} worker_connections are not enough", self._dismiss
         else:
@@ -161,6 +165,11 @@ class Reception:
         for client in dismissed:
             client.stream.close()  # its fibre meets that, and leaves
         return bool(dismissed)
+
+
+def _nothing() -> bool:
+    """Give up nothing: it would not help."""
+    return False
 
 
 def _descriptors() -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ class Door:
         self.socket = sock
         self.listener = Listener(poller, sock, self)
         self.clients: list[tuple[Stream, Peername]] = []
-        self.reasons: list[str] = []
+        self.refusals: list[OSError | None] = []
         self.most = 1000
 
     def has_room(self) -> bool:
@@ -35,9 +36,9 @@ class Door:
         assert listener is self.listener
         self.clients.append((stream, peername))
 
-    def make_room(self, reason: str = "") -> None:
+    def make_room(self, refusal: OSError | None = None) -> None:
         """See `Host`."""
-        self.reasons.append(reason)
+        self.refusals.append(refusal)
         self.listener.pause()
 
 
@@ -110,7 +111,7 @@ async def test_no_room_in_the_middle_of_a_batch(door: Door, clients: list[socket
     door.listener.resume()
     await wait_all_tasks_blocked()
     assert len(door.clients) == 3
-    assert door.reasons == [""]
+    assert door.refusals == [None]
 
 
 async def test_no_room_for_nobody(door: Door, clients: list[socket.socket]) -> None:
@@ -120,7 +121,7 @@ async def test_no_room_for_nobody(door: Door, clients: list[socket.socket]) -> N
     door.listener.resume()
     await wait_all_tasks_blocked()
     assert len(door.clients) == 3
-    assert door.reasons == []
+    assert door.refusals == []
 
 
 async def test_out_of_descriptors(door: Door, clients: list[socket.socket]) -> None:
@@ -129,11 +130,19 @@ async def test_out_of_descriptors(door: Door, clients: list[socket.socket]) -> N
     come(door, clients)
     with no_more_descriptors():
         await wait_all_tasks_blocked()
-    assert door.reasons == ["(24: Too many open files)"]
+    assert [refusal and refusal.errno for refusal in door.refusals] == [errno.EMFILE]
     assert door.clients == []
     door.listener.resume()
     await wait_all_tasks_blocked()
     assert len(door.clients) == 1
+
+
+async def test_a_socket_that_listens_no_more(door: Door) -> None:
+    """Somebody who shares it has shut it down: that is told, and does not spin."""
+    door.listener.resume()
+    door.socket.shutdown(socket.SHUT_RDWR)
+    await wait_all_tasks_blocked()
+    assert [refusal and refusal.errno for refusal in door.refusals] == [errno.EINVAL]
 
 
 async def test_a_client_that_left_again(door: Door, clients: list[socket.socket]) -> None:

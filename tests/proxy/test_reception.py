@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -148,6 +150,20 @@ class TestDescriptors:
         for client in clients:
             assert (await client.answer()).status == 200
         assert scene.errors() == []
+
+
+async def test_a_socket_that_listens_no_more(scene: Scene) -> None:
+    """Is told once, and nobody is closed for it."""
+    proxy = await scene.serve(RETURN)
+    client = await scene.client()
+    await client.ask(octets())
+    await trio.sleep(1)
+    for sock in (sock for several in proxy.sockets.values() for sock in several):
+        sock.shutdown(socket.SHUT_RDWR)
+    await trio.sleep(20)
+    assert (await client.ask(octets())).status == 200
+    (told,) = scene.errors("crit")
+    assert "accept() failed (22: Invalid argument)" in told
 
 
 @pytest.mark.parametrize("conf", [PASS, RETURN])

@@ -265,7 +265,7 @@ class TestTotals:
         client = await scene.client(second)
         await client.ask(octets())
         await client.ask(octets())
-        await trio.sleep(1)
+        await trio.sleep(2)
         assert first.server.totals() == Totals(1, 1, 2, 1)
         second.server.stop()
         await finished(second)
