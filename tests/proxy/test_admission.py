@@ -62,8 +62,8 @@ class TestBasic:
         """The loop goes on while a slow password is hashed; the next request costs nothing."""
         path = users(scene, "ann:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n")
         await scene.serve(
-            "server { listen 80; auth_basic staff; auth_basic_user_file <users>; location / { proxy_pass http://<b>; } }",
-            users=path, b=scene.answering(OK),
+            "server { listen 80; auth_basic staff; auth_basic_user_file <users>;"
+            "location / { proxy_pass http://<b>; } }", users=path, b=scene.answering(OK),
         )  # fmt: skip
         client = await scene.client()
         for _ in range(2):

@@ -34,9 +34,8 @@ class TestRate:
         for client in clients:
             await client.send(octets("/?k=a"))
             await wait_all_tasks_blocked()
-        answers = []
-        for client in (clients[0], clients[3], clients[1], clients[2]):
-            answers.append(((await client.answer()).status, round(trio.current_time() - began, 1)))
+        order = (clients[0], clients[3], clients[1], clients[2])
+        answers = [((await client.answer()).status, round(trio.current_time() - began, 1)) for client in order]
         assert answers == [(200, 0.0), (503, 0.0), (200, 1.0), (200, 2.0)]
         assert scene.log() == ["200 PASSED -", "503 REJECTED -", "200 DELAYED -", "200 DELAYED -"]
         assert 'limiting requests, excess: 3.000 by zone "r", client: 127.0.0.1' in scene.errors()[0]
@@ -72,8 +71,8 @@ class TestRate:
     async def test_once_per_request(self, scene: Scene) -> None:
         """An error page is not counted again."""
         await scene.serve(
-            f"{ZONES} server {{ listen 80; limit_req zone=r; error_page 502 /page; location / {{ proxy_pass http://<b>; }}"
-            " location /page { proxy_pass http://<c>; } }",
+            f"{ZONES} server {{ listen 80; limit_req zone=r; error_page 502 /page;"
+            "location / { proxy_pass http://<b>; } location /page { proxy_pass http://<c>; } }",
             b=scene.dead(), c=scene.answering(OK),
         )  # fmt: skip
         assert (await scene.ask(octets("/?k=a"))).text == "ok"
