@@ -27,6 +27,7 @@ from lbproxy.http.accesslog import AccessLog, AccessLogSettings, CompiledLog, Lo
 from lbproxy.http.authrequest import AuthRequestSettings
 from lbproxy.http.charset import CharsetSettings, compile_charset
 from lbproxy.http.checks import CHECK_SETTINGS, CheckCompiler, Checks
+from lbproxy.http.declared import DECLARING_SETTINGS, DeclaredVariables
 from lbproxy.http.errorpage import ErrorPageSettings, ErrorTarget, compile_error_pages
 from lbproxy.http.expires import ExpiresSettings, compile_expires
 from lbproxy.http.files.action import FileAction, compile_files
@@ -34,16 +35,13 @@ from lbproxy.http.files.paths import Root, Roots
 from lbproxy.http.files.settings import FileSettings
 from lbproxy.http.files.trial import Trial
 from lbproxy.http.filters import Filters, chain
-from lbproxy.http.geo import Geo, GeoSettings
 from lbproxy.http.gzip import GzipSettings, compile_gzip
 from lbproxy.http.headers import HeaderSettings, compile_headers, compile_trailers
-from lbproxy.http.maps import Map, MapSettings
-from lbproxy.http.referers import RefererSettings, compile_referers
+from lbproxy.http.pace import PaceSettings, Rates, compile_rates
 from lbproxy.http.rewrite import SCRIPTS, RewriteSettings, captured, compile_script, declared, internal_only
 from lbproxy.http.router import Router
-from lbproxy.http.split_clients import SplitClients, SplitClientsSettings
 from lbproxy.http.template import Template
-from lbproxy.http.variables import Computed, Constants, VariableTable
+from lbproxy.http.variables import Constants, VariableTable
 from lbproxy.http.verdict import Step
 from lbproxy.protocols.forwarding import ForwardSettings, UpstreamProtocol, is_own
 from lbproxy.protocols.http import HttpProtocol, ProxySettings
@@ -70,12 +68,10 @@ GRAMMAR = Grammar(
         ExpiresSettings,
         HeaderSettings,
         GzipSettings,
+        PaceSettings,
         FileSettings,
         RewriteSettings,
-        RefererSettings,
-        MapSettings,
-        SplitClientsSettings,
-        GeoSettings,
+        *DECLARING_SETTINGS,
         *CHECK_SETTINGS,
         *(settings for settings, _ in PROTOCOLS),
     ),
@@ -115,6 +111,7 @@ class Route:
         action: None only in a configuration with mistakes.
         error_pages: By status.
         filters: What is done to every answer; None if nothing is.
+        rates: How fast answers go; None: as fast as they can.
     """
 
     location: Location
@@ -128,6 +125,7 @@ class Route:
     access_logs: tuple[CompiledLog, ...]
     error_pages: Mapping[int, ErrorTarget]
     filters: Filters | None
+    rates: Rates | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -197,18 +195,16 @@ class _Compiler:
         ]
         self._roots = Roots(environment.prefix, environment.real_path)
         self._file_mode = environment.file_mode
-        self._blocks = variable_blocks(config)
-        self._computed = {block.name: Computed(block.name, volatile=block.volatile) for block in self._blocks}
-        self._computed["invalid_referer"] = Computed("invalid_referer")
+        self._declared = DeclaredVariables(config)
         self._table = VariableTable(
-            constants, declared(config.directives), self._captured(), self._roots.getters(), self._computed
+            constants, declared(config.directives), self._captured(), self._roots.getters(), self._declared.getters
         )
         self._logs: LogCompiler | None = None
         self._checks: CheckCompiler | None = None
 
     def compile(self) -> tuple[Plan, list[ConfigError]]:
         """Return the plan as far as it could be made, and the mistakes."""
-        self._compute()
+        self._keep(*self._declared.compile(self._table, self._locations))
         self._check_templates()
         self._upstreams = UpstreamTable(self._config, self._upstream_blocks())
         with self._catching():
@@ -264,16 +260,7 @@ class _Compiler:
                 yield from redirect.regex.groupindex if redirect.regex else ()
             yield from (assignment.name for assignment in location.settings(AuthRequestSettings).sets)
         yield from captured(self._config.directives)
-        for block in self._config.settings(MapSettings).maps:
-            yield from block.captured
-
-    def _compute(self) -> None:
-        """Compile the blocks that make variables; of two with the same name the later one counts."""
-        for block in self._blocks:
-            with self._catching():
-                self._computed[block.name].compute = block.compile(self._table)
-        with self._catching():
-            self._computed["invalid_referer"].compute = compile_referers(self._locations)
+        yield from self._declared.captured
 
     def _check_templates(self) -> None:
         """Look up the variables of everything configured, also of what no request will ever see (as nginx)."""
@@ -316,6 +303,7 @@ class _Compiler:
             access_logs=self._once(logs, lambda: compiler.compile(logs) if compiler else (), ()),
             error_pages=self._once(pages, lambda: compile_error_pages(pages.pages, self._table), {}),
             filters=self._filters(location),
+            rates=self._rates(location),
         )
 
     def _check(self, location: Location) -> Checks | None:
@@ -335,6 +323,10 @@ class _Compiler:
         pack = self._once(gzip, lambda: compile_gzip(gzip), None)
         filters = Filters(chain((named, expiry, added)), pack, trailers)
         return None if filters == Filters() else filters
+
+    def _rates(self, location: Location) -> Rates | None:
+        settings = location.settings(PaceSettings)
+        return self._once(settings, lambda: compile_rates(settings, self._table), None)
 
     def _root(self, location: Location) -> Root | None:
         place = location.settings(FileSettings).place
@@ -372,12 +364,6 @@ class _Compiler:
         if destination.target is None:
             return None
         return self._upstreams.add(destination.target, default_port, destination.position, self._resolver)
-
-
-def variable_blocks(config: Config) -> Sequence[Map | SplitClients | Geo]:
-    """Return what makes variables: each has a name, and may have to be asked anew whenever that is used."""
-    maps, splits = config.settings(MapSettings).maps, config.settings(SplitClientsSettings).splits
-    return [*maps, *splits, *config.settings(GeoSettings).geos]
 
 
 def _with_inner(location: Location) -> Iterator[Location]:

@@ -48,7 +48,9 @@ def orders(head: ResponseHead) -> Orders | None:
 
 
 def with_charset(block: bytes, charset: bytes) -> bytes:
-    """Return *block* with the *charset* that a server orders, unless its Content-Type names one or there is none."""
+    """Return *block* with the *charset* that a server orders, if any, unless its Content-Type names one already."""
+    if not charset:
+        return block
     return _UNNAMED_CHARSET.sub(lambda match: b"%b; charset=%b" % (match[0], charset), block, count=1)
 
 

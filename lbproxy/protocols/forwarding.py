@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import setting, setting_args, setting_list
+from lbproxy.config.temporary import TempPlace, parse_temp_place
 from lbproxy.config.values import Misfit, duration, field_name, flag, number, size
+from lbproxy.http.accel import orders, with_charset
 from lbproxy.http.exchange import Exchange
+from lbproxy.http.pace import SizeOf, size_template
+from lbproxy.http.template import Template
+from lbproxy.protocols.local import Bind, LocalOf, parse_bind
 from lbproxy.protocols.target import Pass, Target
 from lbproxy.wire import fields, grammar, uri
 from lbproxy.wire.body import Framing
@@ -103,7 +108,10 @@ class ForwardSettings:
         next_upstream_tries: 0: as many as there are servers.
         next_upstream_timeout: Since the first try; 0.0: no limit.
         buffer_size: What the head of an answer may take.
-        buffers: Number and size: how much of an answer is read ahead of the client.
+        buffers: Number and size: how much of an answer is read ahead of the client and stays in memory.
+        max_temp_file_size: How much more of it goes to a temporary file meanwhile; 0: nothing.
+        temp_path: Where that file lies; None: it does not matter.
+        limit_rate: Octets per second that are read of an answer, if it is buffered.
         hide_header, pass_header: Names in lower case.
     """
 
@@ -122,6 +130,10 @@ class ForwardSettings:
     request_buffering: bool = setting("*_request_buffering", flag, True)
     buffer_size: int = setting("*_buffer_size", _positive_size, 4096)
     buffers: tuple[int, int] = setting_args("*_buffers", _buffers, (8, 4096), arity=(2, 2))
+    max_temp_file_size: int = setting("*_max_temp_file_size", size, 1 << 30)
+    temp_path: TempPlace | None = setting_args("*_temp_path", parse_temp_place, None, arity=(1, 4))
+    limit_rate: Template | None = setting("*_limit_rate", size_template, None)
+    bind: Bind | None = setting_args("*_bind", parse_bind, None, arity=(1, 2))
     hide_header: tuple[bytes, ...] = setting_list("*_hide_header", _lower_name, (), arity=(1, 1))
     pass_header: tuple[bytes, ...] = setting_list("*_pass_header", _lower_name, (), arity=(1, 1))
     ignore_headers: frozenset[bytes] = setting_args("*_ignore_headers", _ignored, frozenset())
@@ -172,6 +184,14 @@ class UpstreamProtocol(Protocol):
     @property
     def set_body(self) -> Callable[[Exchange], bytes] | None:
         """Return what makes the body that is sent instead of the client's; None: it is the client's."""
+
+    @property
+    def local(self) -> LocalOf | None:
+        """Return what says where connections come from; None: always from anywhere."""
+
+    @property
+    def read_rate(self) -> SizeOf | None:
+        """Return what says how many octets per second of a buffered answer are read; None: there is no limit."""
 
     @property
     def passed(self) -> Collection[bytes]:
@@ -233,9 +253,13 @@ def compile_hiding(
     """
     names = (set(hidden) | set(settings.hide_header)) - set(settings.pass_header)
     remove = fields.removal([*_NEVER_COPIED, *names])
+    obeys_charset = b"x-accel-charset" not in settings.ignore_headers
 
     def visible(head: ResponseHead) -> bytes:
         block = remove(head.block)
+        ordered = orders(head)
+        if ordered is not None and obeys_charset:
+            block = with_charset(block, ordered.charset)
         if head.connection_tokens:
             block = fields.without(block, head.connection_tokens)
         lowered = b"\n" + block.lower()

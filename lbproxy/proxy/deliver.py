@@ -8,7 +8,7 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from lbproxy.http.accel import merge_into_reply, orders, with_charset
+from lbproxy.http.accel import merge_into_reply
 from lbproxy.proxy import respond
 from lbproxy.proxy.relay import Relay, tunnel
 from lbproxy.wire.body import NO_BODY, Framer, as_it_is, decoder_for
@@ -100,9 +100,6 @@ def _compose(
     fields = protocol.client_fields(ex, head)
     if ex.carried:
         fields = merge_into_reply(ex.carried, fields)
-    ordered = head.derive(orders)
-    if ordered is not None and ordered.charset and b"x-accel-charset" not in protocol.settings.ignore_headers:
-        fields = with_charset(fields, ordered.charset)
     if route.filters is not None:
         bodied = head.framing != NO_BODY
         fields, changed = respond.apply_filters(conn, ex, route.filters, fields, _length(head), bodied=bodied)
