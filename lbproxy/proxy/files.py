@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lbproxy.errors import describe
@@ -55,9 +56,14 @@ class FileServer:
             return self._nowhere(conn, ex)
         if ex.path.endswith(b"/"):
             return await self._directories(conn, ex, path)
-        opened = self._open(conn, ex, path)
-        if isinstance(opened, int):
-            return opened
+        try:
+            try:
+                opened = self._open(conn, ex, path)
+            except OSError as refusal:  # where too many files are open, somebody will be done with one
+                wait = conn.stream.poller.descriptors.after
+                opened = await wait(refusal, partial(self._open, conn, ex, path), conn.settings.send_timeout)
+        except OSError as error:
+            return self._refused(conn, path, error)
         try:
             if conn.body is not None:
                 conn.body.inspect()
@@ -81,17 +87,14 @@ class FileServer:
         conn.log("error", f'"{printable(ex.path)}" leads out of the directory of its location')
         return 404
 
-    def _open(self, conn: Connection, ex: Exchange, path: bytes) -> Opened | int:
-        """Return what *ex* gets for *path*, or a status."""
+    def _open(self, conn: Connection, ex: Exchange, path: bytes) -> Opened:
+        """Return what *ex* gets for *path*; raises OSError."""
         vary = b""
         if self._packs and ex.method != b"POST":
             packed, vary = self._open_packed(conn, ex, path + b".gz")
             if packed is not None:
                 return packed
-        try:
-            return Opened(self._lookup.open(ex, path), path, b"", vary)
-        except OSError as error:
-            return self._refused(conn, path, error)
+        return Opened(self._lookup.open(ex, path), path, b"", vary)
 
     def _open_packed(self, conn: Connection, ex: Exchange, path: bytes) -> tuple[Opened | None, bytes]:
         """Return the compressed file *path* if *ex* gets it; the field that tells caches what that depends on."""

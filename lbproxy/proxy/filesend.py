@@ -94,7 +94,7 @@ class FileSender:
             stream.poller.ready_calls += _WEIGHT
 
     def _read(self, start: int, size: int) -> bytes:
-        """Return the *size* octets from *start* on, at least one of them unless none is wanted."""
+        """Return the *size* octets from *start* on."""
         try:
             data = os.pread(self._descriptor, size, start)
         except OSError as error:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lbproxy.http.exchange import Exchange
+from lbproxy.proxy.filesystem import Lookup
 from tests.support.client import octets
 from tests.support.scene import Scene
 
@@ -121,6 +123,24 @@ class TestRefusals:
         write(scene)
         await scene.serve("server { listen 80; location / { root <dir>/$a; set $a '\0'; } }")
         assert (await scene.ask(octets("/x"))).status == 404
+
+
+    async def test_too_many_open_files(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Somebody will be done with one; who waits in vain is told."""
+        www = write(scene, a="x")
+        await scene.serve(SITE % "send_timeout 5s;")
+        left, real = [OSError(24, "Too many open files")] * 3, Lookup.open
+
+        def refuse(lookup: Lookup, ex: Exchange, path: bytes) -> int:
+            if left:
+                raise left.pop()
+            return real(lookup, ex, path)
+
+        monkeypatch.setattr(Lookup, "open", refuse)
+        assert (await scene.ask(octets("/a"))).text == "x"
+        left += [OSError(24, "Too many open files")] * 500
+        assert (await scene.ask(octets("/a"))).status == 500
+        assert f'open() "{www}/a" failed (24: Too many open files)' in scene.errors("crit")[0]
 
 
 class TestDirectories:
