@@ -57,7 +57,8 @@ def test_a_balancer_in_front(stage: Stage) -> None:
     backend = stage.backend(reply("in"))
     proxy = stage.lbproxy(
         "server { listen <listen> proxy_protocol; set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;"
-        "allow 203.0.113.0/24; deny all; proxy_set_header X-Real-IP $remote_addr; location / { proxy_pass http://<b>; } }",
+        "allow 203.0.113.0/24; deny all; proxy_set_header X-Real-IP $remote_addr;"
+        "location / { proxy_pass http://<b>; } }",
         b=backend,
     )
     for address, status in (("203.0.113.7", 200), ("198.51.100.1", 403)):

@@ -14,10 +14,12 @@ OK = reply("ok", "X-From: main")
 CONF = """
 server {
     listen 80;
-    location / { auth_request /ask; auth_request_set $who $upstream_http_x_who; add_header X-Who $who; proxy_pass http://<b>; }
+    location / {
+        auth_request /ask; auth_request_set $who $upstream_http_x_who; add_header X-Who $who; proxy_pass http://<b>;
+    }
     location = /ask { internal; proxy_pass http://<c>/check; }
 }
-""".replace("X-Who $who; proxy", "X-Who $who;\n        proxy")
+"""
 
 
 async def test_another_location_is_asked(scene: Scene) -> None:
@@ -38,9 +40,13 @@ async def test_another_location_is_asked(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    [b"HTTP/1.1 204 No Content\r\n\r\n", reply("x" * 3_000_000), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-     b"HTTP/1.0 200 OK\r\n\r\nuntil close"],
-)  # fmt: skip
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        reply("x" * 3_000_000),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nuntil close",
+    ],
+)
 async def test_the_head_is_all_that_counts(scene: Scene, asked: bytes) -> None:
     """However long the body is, and whether or not it ends."""
 
@@ -104,9 +110,9 @@ async def test_what_it_asks_for_does_not_ask_in_turn(scene: Scene) -> None:
     """Who may come is asked of clients only; limits are for all."""
     await scene.serve(
         "limit_req_zone $uri zone=r:1m rate=1r/m; server { listen 80; auth_request /ask; proxy_set_header X-A b;"
-        "location / { proxy_pass http://<b>; } location = /ask { deny all; limit_req zone=r; proxy_pass http://<b>; } }",
-        b=scene.answering(OK),
-    )
+        "location / { proxy_pass http://<b>; }"
+        "location = /ask { deny all; limit_req zone=r; proxy_pass http://<b>; } }", b=scene.answering(OK),
+    )  # fmt: skip
     assert [(await scene.ask(octets())).status for _ in range(2)] == [200, 500]
     limiting, unexpected = scene.errors()
     assert 'by zone "r", client: 127.0.0.1, server: , request: "GET / HTTP/1.1", subrequest: "/ask"' in limiting
