@@ -25,7 +25,7 @@ RANKS = {
     "lbproxy.http.exchange": 3, "lbproxy.http.verdict": 3, "lbproxy.http.filters": 3,
     "lbproxy.http.accel": 4, "lbproxy.http.getters": 4, "lbproxy.http.variables": 4, "lbproxy.http.hostnames": 4,
     "lbproxy.http.router": 4, "lbproxy.balance": 4,
-    "lbproxy.http.template": 5, "lbproxy.http.absolute": 5,
+    "lbproxy.http.template": 5, "lbproxy.http.absolute": 5, "lbproxy.http.pace": 5,
     "lbproxy.http": 6, "lbproxy.protocols": 6,
     "lbproxy.plan": 7,
     "lbproxy.net": 8,

@@ -22,6 +22,7 @@ from lbproxy.config.settings import (
     setting_args,
     setting_list,
 )
+from lbproxy.config.temporary import TempPlace, parse_temp_place
 from lbproxy.config.values import (
     Misfit,
     choice,
@@ -110,6 +111,10 @@ def _server_tokens(arg: Argument) -> bool:
     return choice("on", "off", "build")(arg) != "off"
 
 
+BODY_PLACE = TempPlace("client_body_temp")
+"""Where bodies lie that others are to read, unless the configuration says where."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClientSettings:
     """
@@ -120,6 +125,10 @@ class ClientSettings:
         keepalive_time: Seconds after which a connection is closed with its next answer.
         large_header_buffers: Number and size: the size bounds one line, both together the head.
         max_body_size: 0: no limit.
+        body_buffer_size: Of a body that is read whole, what may stay in memory.
+        body_in_file_only: A body lies in a file that others may read: ``on`` and it stays there, ``clean`` while the
+            request lasts.
+        body_temp_path: None where none was given.
     """
 
     header_timeout: float = setting("client_header_timeout", duration, 60.0, contexts=HTTP_SERVER)
@@ -136,6 +145,10 @@ class ClientSettings:
         "large_client_header_buffers", _buffers, (4, 8192), arity=(2, 2), contexts=HTTP_SERVER
     )
     body_buffer_size: int = setting("client_body_buffer_size", size, 16384)
+    body_in_file_only: str = setting("client_body_in_file_only", choice("off", "on", "clean"), "off")
+    body_temp_path: TempPlace | None = setting_args(
+        "client_body_temp_path", parse_temp_place, None, arity=(1, 4)
+    )
     server_tokens: bool = setting("server_tokens", _server_tokens, True)
     underscores_in_headers: bool = setting("underscores_in_headers", flag, False, contexts=HTTP_SERVER)
     ignore_invalid_headers: bool = setting("ignore_invalid_headers", flag, True, contexts=HTTP_SERVER)
@@ -147,6 +160,11 @@ class ClientSettings:
     absolute_redirect: bool = setting("absolute_redirect", flag, True)
     port_in_redirect: bool = setting("port_in_redirect", flag, True)
     server_name_in_redirect: bool = setting("server_name_in_redirect", flag, False)
+
+    @property
+    def body_place(self) -> TempPlace | None:
+        """Where bodies lie that are too large for memory, or that others are to read; None: it does not matter."""
+        return self.body_temp_path or (BODY_PLACE if self.body_in_file_only != "off" else None)
 
 
 def _keepalive(directive: Directive) -> int:

@@ -68,8 +68,7 @@ IGNORED: Mapping[str, Ignored] = _ignored(
         """sendfile_max_chunk tcp_nodelay tcp_nopush reset_timedout_connection aio aio_write
         directio directio_alignment output_buffers postpone_output read_ahead send_lowat
         subrequest_output_buffer_size msie_padding msie_refresh keepalive_disable
-        keepalive_min_timeout client_body_in_single_buffer client_body_temp_path limit_rate_after
-        postpone_gzipping""",
+        keepalive_min_timeout client_body_in_single_buffer postpone_gzipping""",
     ),
     ("memory of connections and requests", HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),
     (
@@ -135,8 +134,8 @@ IGNORED: Mapping[str, Ignored] = _ignored(
             """bind_dynamic busy_buffers_size cache_background_update cache_bypass
             cache_key cache_lock cache_lock_age cache_lock_timeout cache_max_range_offset cache_methods
             cache_min_uses cache_path cache_purge cache_revalidate cache_use_stale cache_valid
-            cache_convert_head headers_hash_bucket_size headers_hash_max_size max_temp_file_size
-            no_cache send_lowat store_access temp_file_write_size temp_path""",
+            cache_convert_head headers_hash_bucket_size headers_hash_max_size
+            no_cache send_lowat store_access temp_file_write_size""",
         ),
     ),
     (
@@ -155,10 +154,10 @@ IGNORED: Mapping[str, Ignored] = _ignored(
         _family(
             _ABSENT_GATEWAYS,
             """bind buffering buffers buffer_size catch_stderr connect_timeout force_ranges gzip_flag hide_header
-            ignore_client_abort ignore_headers index intercept_errors keep_conn limit_rate
+            ignore_client_abort ignore_headers index intercept_errors keep_conn limit_rate max_temp_file_size
             next_upstream next_upstream_timeout next_upstream_tries param pass_header pass_request_body
             pass_request_headers read_timeout request_buffering send_timeout set_header split_path_info
-            store""",
+            store temp_path""",
         ),
     ),
     ("choices of an old module; ``hash`` is what nginx has now", _UPSTREAM, "hash_method hash_again"),
@@ -207,7 +206,6 @@ UNSUPPORTED: Mapping[str, Refused] = _refused(
      "check check_http_send check_http_expect_alive check_keepalive_requests check_shm_size check_status"),
     # being built
     ("not built yet", (), "stub_status"),
-    ("not built yet", ("0",), "limit_rate proxy_limit_rate uwsgi_limit_rate"),
-    ("not built yet", ("off",), "client_body_in_file_only proxy_bind uwsgi_bind proxy_force_ranges uwsgi_force_ranges"),
+    ("not built yet", ("off",), "proxy_force_ranges uwsgi_force_ranges"),
 )
 """Refused, since lbproxy would serve something else, by name."""

@@ -124,6 +124,7 @@ class Exchange:
         captures: Groups of the last regular expression that matched ($1 is captures[0]); see `capture`.
         values: Variables set by this request (set, named captures); None until there is one.
         body: The request body when it was read whole into memory ($request_body); None otherwise.
+        body_file: The name of the file that it was read into, even if that has been taken away again; None without.
         content_length: $content_length: the client's field, or the true length once a chunked body was read
             whole.
         attempts: In order; `attempts_before` are those made before each internal redirect.
@@ -142,7 +143,8 @@ class Exchange:
             stands; a ``break`` after a change of the path makes that path final.
         main: The request that this one, which is made inside, is about (``auth_request``); None for a client's.
         admission: None until limits look at it.
-        limit_rate: Octets per second that its answer may take; None: as many as are configured.
+        limit_rate: Octets per second that its answer may take, 0: any number; None: it has not been asked yet how many
+            are configured.
         carried: Field lines of an earlier answer, a server's that redirected inside or a redirect with an error
             page, which the final one has as well.
         added: Field lines that its answer has, whoever makes it.
@@ -154,12 +156,12 @@ class Exchange:
             and again with *finished*.
     """
 
-    __slots__ = ("added", "admission", "args", "attempts", "attempts_before", "body", "body_bytes_sent", "bytes_sent",
-                 "captures", "carried", "client", "completed", "content_length", "finished", "forced_status", "head",
-                 "head_length", "host", "in_error_page", "internal", "keep_alive", "limit_rate", "location",
-                 "logged_at", "main", "method", "path", "pipelined", "raw_path", "redirects", "request_length",
-                 "response", "sent_fields", "sent_trailers", "server", "started", "status", "upstream_name",
-                 "valid_location", "values")
+    __slots__ = ("added", "admission", "args", "attempts", "attempts_before", "body", "body_bytes_sent", "body_file",
+                 "bytes_sent", "captures", "carried", "client", "completed", "content_length", "finished",
+                 "forced_status", "head", "head_length", "host", "in_error_page", "internal", "keep_alive",
+                 "limit_rate", "location", "logged_at", "main", "method", "path", "pipelined", "raw_path",
+                 "redirects", "request_length", "response", "sent_fields", "sent_trailers", "server", "started",
+                 "status", "upstream_name", "valid_location", "values")
 
     def __init__(self, client: Client, head: RequestHead, server: VirtualServer, started: float) -> None:
         self.client, self.head, self.server, self.started = client, head, server, started
@@ -172,6 +174,7 @@ class Exchange:
         self.captures: tuple[bytes | None, ...] = ()
         self.values: dict[str, bytes] | None = None
         self.body: bytes | None = None
+        self.body_file: bytes | None = None
         self.content_length: bytes | None = head.content_length
         self.attempts: list[Attempt] = []
         self.attempts_before: list[list[Attempt]] = []

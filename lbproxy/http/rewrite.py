@@ -22,6 +22,7 @@ from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue, Position, So
 from lbproxy.http.conditions import REGEX_OPERATORS, FileMode, compile_condition
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.flow import CHANGED, STOP, Action, Flow, Value, bind
+from lbproxy.http.pace import parse_size
 from lbproxy.http.substitution import compile_rewrite
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VARIABLES, VariableTable, variable_name
@@ -170,6 +171,8 @@ def _compile_set(directive: Directive, table: VariableTable) -> Action:
     target, text = directive.args
     if target.text.lower() == "$args":
         return _set_args(bind(Template.parse(text), table))
+    if target.text.lower() == "$limit_rate":
+        return _set_limit_rate(bind(Template.parse(text), table))
     name = variable_name(target)
     value = bind(Template.parse(text), table)
 
@@ -186,6 +189,17 @@ def _set_args(value: Value) -> Action:
     def assign(ex: Exchange, changed: bool) -> None:
         ex.args = value(ex, changed)
         ex.raw_path = None  # the URI as received is no longer the one meant (ngx_http_variable_set_args)
+
+    return assign
+
+
+def _set_limit_rate(value: Value) -> Action:
+    """Change nothing where the value is no size (ngx_http_variable_set_limit_rate)."""
+
+    def assign(ex: Exchange, changed: bool) -> None:
+        rate = parse_size(value(ex, changed))
+        if rate is not None:
+            ex.limit_rate = rate
 
     return assign
 

@@ -31,7 +31,7 @@ VARIABLES: Mapping[str, Getter] = {
     "remote_user": getters.OfHead(getters.remote_user),
     "request": attrgetter("head.line"),
     "request_body": lambda ex: ex.body or None,
-    "request_body_file": getters.absent,
+    "request_body_file": attrgetter("body_file"),
     "request_length": lambda ex: b"%d" % ex.request_length,
     "request_method": lambda ex: (ex.main or ex).method,
     "request_port": getters.request_port,
@@ -65,7 +65,7 @@ VARIABLES: Mapping[str, Getter] = {
     "body_bytes_sent": lambda ex: b"%d" % ex.body_bytes_sent,
     "bytes_sent": lambda ex: b"%d" % ex.bytes_sent,
     "gzip_ratio": getters.absent,
-    "limit_rate": lambda _: b"0",
+    "limit_rate": lambda ex: b"%d" % (ex.limit_rate or 0),
     "request_completion": lambda ex: b"OK" if ex.completed else b"",
     "status": lambda ex: b"%03d" % ex.status,
     # the clock

@@ -22,6 +22,7 @@ from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import choice, field_name
 from lbproxy.errors import InvalidValue, MalformedMessage
 from lbproxy.http.exchange import Exchange
+from lbproxy.http.pace import compile_size
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.cookies import (
@@ -40,6 +41,7 @@ from lbproxy.protocols.forwarding import (
     compile_hiding,
     is_own,
 )
+from lbproxy.protocols.local import compile_bind
 from lbproxy.protocols.redirect import Redirect, compile_redirects, is_redirecting, parse_redirect
 from lbproxy.protocols.target import Pass, Target, http_pass
 from lbproxy.wire import fields, responses, uri
@@ -121,6 +123,8 @@ class HttpProtocol:
         self.keepalive = self.chunked_requests = settings.http_version == "1.1"
         self.method = _compile_method(settings.method, table) if settings.method else None
         self.set_body = settings.set_body.bind(table) if settings.set_body else None
+        self.local = compile_bind(settings.bind, table)
+        self.read_rate = compile_size(settings.limit_rate, table) if settings.limit_rate else None
         self.passed = frozenset({b"server", b"date"}.intersection(settings.pass_header))
         self.target = destination.compile(table)
         self.encode_request = self._encoder(location, destination, table)

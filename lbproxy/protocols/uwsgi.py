@@ -24,9 +24,11 @@ from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import Misfit, number_between
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter
+from lbproxy.http.pace import compile_size
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.protocols.forwarding import CONTROL_FIELDS, ForwardSettings, as_routed, compile_hiding
+from lbproxy.protocols.local import compile_bind
 from lbproxy.protocols.target import Pass, uwsgi_pass
 from lbproxy.wire import uwsgi
 from lbproxy.wire.body import Framing
@@ -93,6 +95,8 @@ class UwsgiProtocol:
         settings = location.settings(UwsgiSettings)
         assert settings.destination is not None
         self.settings = settings
+        self.local = compile_bind(settings.bind, table)
+        self.read_rate = compile_size(settings.limit_rate, table) if settings.limit_rate else None
         self.passed = frozenset({b"server", b"date"}.difference(settings.hide_header))
         self.target = settings.destination.compile(table)
         self._params = _compile_params(settings.params, table)

@@ -81,10 +81,10 @@ class Forwarder:
             # else an error page, after a server that failed has got (some of) it
             if body.whole is None and passed and self._streams(ex.head.framing):
                 return body, ex.head.framing
-            whole = await body.spooled(conn.settings.body_buffer_size)
+            whole = await body.spooled(conn.settings)
             if ex.head.framing == CHUNKED:
                 ex.content_length = b"%d" % whole.size
-            ex.body = whole.in_memory()
+            ex.body, ex.body_file = whole.in_memory(), whole.path
         if protocol.set_body is not None:
             made = protocol.set_body(ex)
             return made, len(made)

@@ -1,20 +1,24 @@
 """
 The body of one request: read from the client only when somebody asks for it.
 
-`RequestBody` streams; `Spool` holds a whole body, in memory or in a file without a name, so that it can be sent again
-to another server.
+`RequestBody` streams; `Spool` holds a whole body, in memory or in a file, so that it can be sent again to another
+server.
 """
 
 from __future__ import annotations
 
-import tempfile
+import os
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from io import FileIO
+from typing import TYPE_CHECKING
 
 from lbproxy.errors import MalformedMessage, StreamClosed, StreamTimeout, describe
+from lbproxy.proxy.temporary import open_temporary, path_of
 from lbproxy.wire.body import decoder_for
 
 if TYPE_CHECKING:
+    from lbproxy.config.core import ClientSettings
+    from lbproxy.config.temporary import TempPlace
     from lbproxy.http.exchange import Exchange
     from lbproxy.net.stream import Stream
 
@@ -94,24 +98,27 @@ class RequestBody:
         self.read_now()
         self._exchange.request_length = counted
 
-    async def spooled(self, memory: int) -> Spool:
+    async def spooled(self, settings: ClientSettings) -> Spool:
         """
         Read all of it, or return what has been read before; `close` gives it back.
 
         Args:
-            memory: As of `Spool`.
+            settings: Of the location that reads it.
 
         Raises:
             MalformedMessage, StreamClosed: As `read`; 500 when there is no room for it.
         """
         if self.whole is None:
-            self.whole = whole = Spool(memory)
+            self.whole = whole = Spool.configured(settings)
             try:
-                while data := await self.read():
+                while True:
+                    data = await self.read()
                     try:
                         whole.append(data)
                     except OSError as error:
                         await self._stream.poller.descriptors.after(error, whole.spill, self.timeout)
+                    if not data:
+                        break
             except OSError as error:
                 self.refused = True
                 raise MalformedMessage(f"body not written to a temporary file {describe(error)}", 500) from None
@@ -139,43 +146,55 @@ class RequestBody:
         return payload
 
 
-def find_room() -> None:
-    """Choose the directory of temporary files, by trying: not when the first body comes, and the disk may be full."""
-    with suppress(FileNotFoundError):  # then bodies that need one are answered 500
-        tempfile.gettempdir()
-
-
 class Spool:
     """
     A whole body.
 
     Args:
-        memory: Octets kept in memory; what is larger goes to a temporary file that has no name.
+        memory: Octets kept in memory, what is larger goes to a file; -1: the file is made in any case.
+        place: Where the file lies; None: it does not matter.
+        named: The file has a name as long as the body is here ...
+        lasting: ... and longer.
 
     Raises:
-        OSError: The temporary file cannot be made or written (a full disk); from `append` and `spill`.
+        OSError: The file cannot be made or written (a full disk); from `append` and `spill`.
     """
 
-    __slots__ = ("_file", "_memory", "_pieces", "size")
+    __slots__ = ("_file", "_lasting", "_memory", "_named", "_pieces", "_place", "size")
 
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
+    def __init__(
+        self, memory: int, place: TempPlace | None = None, *, named: bool = False, lasting: bool = False
+    ) -> None:
+        self._memory, self._place, self._named, self._lasting = memory, place, named, lasting
         self._pieces: list[bytes] = []
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self.size = 0
+
+    @classmethod
+    def configured(cls, settings: ClientSettings) -> Spool:
+        """Return a new one as *settings* want it."""
+        kind, place = settings.body_in_file_only, settings.body_place
+        if kind == "off":
+            return cls(settings.body_buffer_size, place)
+        return cls(-1, place, named=True, lasting=kind == "on")
+
+    @property
+    def path(self) -> bytes | None:
+        """The name of its file, even if it has been taken away; None if there is no file, or it never had one."""
+        return (os.fsencode(path_of(self._file)) or None) if self._file is not None else None
 
     def append(self, data: bytes) -> None:
         """Add *data* at the end."""
         self.size += len(data)
-        self._pieces.append(data)
+        if data:
+            self._pieces.append(data)
         if self.size > self._memory:
             self.spill()
 
     def spill(self) -> None:
         """Move what is in memory to the file; if that fails, it may be tried again."""
         if self._file is None:
-            # unbuffered: what could not be written would come up again when the file is closed
-            self._file = tempfile.TemporaryFile(prefix="lbproxy-", buffering=0)  # noqa: SIM115 - closed in close()
+            self._file = open_temporary(self._place, named=self._named)
         data = self._joined()
         while data:
             data = data[self._file.write(data):]
@@ -198,6 +217,9 @@ class Spool:
         """Give memory and file back."""
         self._pieces.clear()
         if self._file is not None:
+            if self._named and not self._lasting:
+                with suppress(OSError):  # who was to read it may have moved it away
+                    os.unlink(path_of(self._file))  # noqa: PTH108 - a Path would only be made for this
             self._file.close()
             self._file = None
 
@@ -207,7 +229,7 @@ class SpoolReader:
 
     __slots__ = ("_file", "_left", "_memory", "complete")
 
-    def __init__(self, memory: list[bytes], file: IO[bytes] | None, size: int) -> None:
+    def __init__(self, memory: list[bytes], file: FileIO | None, size: int) -> None:
         self._memory, self._file, self._left = iter(memory), file, size
         self.complete = size == 0
         if file is not None:

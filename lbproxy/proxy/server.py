@@ -23,7 +23,7 @@ from lbproxy.proxy.connection import Connection
 from lbproxy.proxy.dispatch import Dispatcher
 from lbproxy.proxy.handlers import handlers
 from lbproxy.proxy.reception import Reception
-from lbproxy.proxy.requestbody import find_room
+from lbproxy.proxy.temporary import find_room
 from lbproxy.proxy.upstream import Upstreams
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ def test_names_are_names() -> None:
     "text",
     [
         "server { location / { fastcgi_pass x; } }",
-        "limit_rate 5k;",
+        "geoip_country x;",
         "server { ssl on; }",
     ],
 )
@@ -46,7 +46,7 @@ def test_what_would_change_answers_is_refused(text: str) -> None:
     "text",
     [
         "worker_cpu_affinity auto; events { use epoll; } tcp_nopush on;",
-        "server { location / { proxy_temp_path /tmp; uwsgi_max_temp_file_size 0; } }",
+        "server { location / { fastcgi_temp_path /tmp; uwsgi_busy_buffers_size 8k; } }",
         "upstream b { server localhost; hash_again 5; }",
         "server { fastcgi_param A b; proxy_cache off; gunzip off; tcp_nopush on; }",
     ],

@@ -57,7 +57,7 @@ def test_directives_that_may_not_stand_there(text: str, expected: str) -> None:
 
 def test_what_turns_a_missing_thing_off_is_accepted() -> None:
     """It asks for what lbproxy does anyway."""
-    assert mistakes("auth_jwt off; limit_rate 0;") == []
+    assert mistakes("auth_jwt off; slice 0;") == []
 
 
 def test_one_name_may_mean_different_things() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from lbproxy.proxy.requestbody import Spool, find_room
+from lbproxy.proxy.requestbody import Spool
+from lbproxy.proxy.temporary import find_room
 from tests.support.backends import reply
 from tests.support.client import octets
 from tests.support.limits import no_more_descriptors
