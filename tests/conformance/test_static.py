@@ -306,6 +306,34 @@ location /files/ { internal; alias <root>/; add_header X-A "$upstream_http_x_a";
 """
 
 
+SCRIPTED = """
+root <root>;
+location / { if ($arg_a) { root <root>/dir; } if ($arg_b) { return 200 "$document_root"; } }
+location /al/ { alias <root>/; if ($arg_a) { set $x 1; } if ($arg_c) { add_header X-A b; } }
+location /t/ { if ($arg_a) { set $x 1; } try_files $uri /some.html; }
+location /i/ { index none.html; if ($arg_a) { } }
+location /rw/ { rewrite ^/rw/(.*)$ /$1 break; }
+location /rw2/ { rewrite ^/rw2/(.*)$ /$1 last; }
+location /int/ { internal; }
+location /le/ { limit_except GET { deny all; } alias <root>/; }
+"""
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[Twins]:
+    with Stage() as stage:
+        yield start(stage, SCRIPTED)
+
+
+@pytest.mark.parametrize("path", [
+    "/index.html?a=1", "/some.html?a=1", "/some.html", "/x?b=1", "/x?a=1&b=1", "/al/some.html?a=1", "/al/some.html?c=1",
+    "/al/dir?a=1", "/t/x?a=1", "/t/x", "/i/?a=1", "/rw/some.html", "/rw/dir/", "/rw/dir", "/rw2/some.html", "/rw2/dir",
+    "/int/x", "/le/some.html",
+])  # fmt: skip
+def test_files_behind_scripts(scripted: Twins, path: str) -> None:
+    alike(scripted, octets(path), ("args",))
+
+
 CHOSEN = {
     "plain": ["some.html"], "typed": ["some.html", "Content-Type: a/b", "X-A: y", 'ETag: "z"', "Set-Cookie: x"],
     "missing": ["none", "Content-Type: a/b", "Cache-Control: no-store"], "dir": ["dir/"],
