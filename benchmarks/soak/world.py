@@ -31,7 +31,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{port} backlog=1024;
-        listen 127.0.0.1:{another};
+        listen unix:{dir}/{another}.sock;
         include uwsgi_params;
         location / {{ uwsgi_pass app; }}
         location /large {{ uwsgi_pass {nodes[2]}; }}
@@ -53,7 +53,6 @@ class World:
         self._directory, self._rng, self._workers = directory, rng, workers
         self._stack = ExitStack()
         self.port = free_port()
-        self._others = [free_port(), free_port()]
         self._addresses = [f"127.0.0.1:{free_port()}" for _ in range(3)]
         self.reloads = self.deaths = 0
 
@@ -111,7 +110,7 @@ class World:
         path = self._directory / "soak.conf"
         path.write_text(_CONF.format(
             dir=self._directory, port=self.port, nodes=self._addresses, workers=self._workers,
-            another=self._others[self.reloads % 2], weight=self._rng.randint(1, 3),
+            another=self.reloads % 2, weight=self._rng.randint(1, 3),
             method=self._rng.choice(("", "least_conn;", "random two;")),
         ))  # fmt: skip
         return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lbproxy.config.model import Address
@@ -44,11 +45,12 @@ def _unix_inodes(address: Address, proc: Path) -> Iterator[str]:
             yield columns[6]
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(errors="replace").splitlines()[1:]
-    except OSError:
-        return []
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a table one by one: a busy machine has tens of thousands of connections."""
+    with suppress(OSError), path.open(errors="replace") as table:
+        next(table, None)  # the heading
+        for line in table:
+            yield line.removesuffix("\n")
 
 
 def _processes(proc: Path) -> list[Path]:
