@@ -215,7 +215,7 @@ class _Compiler:
             more = self._checks.warnings
         routes = {location: self._route(server, location) for server, location in self._locations}
         scripts = {server: self._script(server.root) for server in self._config.servers}
-        logs = {log.log.path: log.log for route in routes.values() for log in route.access_logs}
+        logs = {log.log.key: log.log for route in routes.values() for log in route.access_logs}
         plan = Plan(
             config=replace(self._config, warnings=(*self._config.warnings, *more)) if more else self._config,
             router=Router(self._config, lambda location: isinstance(routes[location].action, ForwardAction)),

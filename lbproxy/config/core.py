@@ -22,6 +22,7 @@ from lbproxy.config.settings import (
     setting_args,
     setting_list,
 )
+from lbproxy.config.syslog import PREFIX, parse_syslog
 from lbproxy.config.temporary import TempPlace, parse_temp_place
 from lbproxy.config.values import (
     Misfit,
@@ -46,11 +47,13 @@ def _worker_processes(arg: Argument) -> int:
 
 
 def _error_log(directive: Directive) -> tuple[str, str]:
-    """``error_log path [level]``: ``stderr``, or a file; the level is the least grave one that is logged."""
+    """``error_log path [level]``: ``stderr``, a file, ``syslog:``; the level is the least grave that is logged."""
     path, *levels = directive.args
-    if path.text.startswith(("syslog:", "memory:")):
+    if path.text.startswith(PREFIX):
+        parse_syslog(path)
+    elif path.text.startswith("memory:"):
         wording = '"{directive}" to "{value}" is not supported by lbproxy'
-        raise Misfit(wording, path, "log to a file or stderr")
+        raise Misfit(wording, path, "log to a file, stderr or syslog")
     if levels and levels[0].text not in LEVELS:
         raise Misfit('invalid log level "{value}"', levels[0], f"it must be one of {', '.join(LEVELS)}")
     return path.text, levels[0].text if levels else "error"

@@ -82,7 +82,7 @@ IGNORED: Mapping[str, Ignored] = _ignored(
         "files are opened anew for each request, and none is written",
         EVERY_LEVEL,
         """open_file_cache open_file_cache_errors open_file_cache_events open_file_cache_min_uses
-        open_file_cache_valid open_log_file_cache min_delete_depth create_full_put_path dav_access""",
+        open_file_cache_valid min_delete_depth create_full_put_path dav_access""",
     ),
     ("names are resolved at load, by the system", EVERY_LEVEL | _UPSTREAM, "resolver resolver_timeout"),
     ("nothing of the kind is logged", EVERY_LEVEL, "log_subrequest"),

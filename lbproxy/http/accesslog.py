@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from lbproxy.config.parser import Argument, Directive
-from lbproxy.config.settings import EVERY_LEVEL, Context, setting_list
-from lbproxy.config.values import duration, size, split_parameter
+from lbproxy.config.settings import EVERY_LEVEL, Context, setting_args, setting_list
+from lbproxy.config.syslog import PREFIX, parse_syslog
+from lbproxy.config.values import Misfit, duration, number_between, size, split_parameter
 from lbproxy.errors import InvalidValue, Position, Source
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter, OfHead
@@ -23,6 +24,8 @@ from lbproxy.http.variables import VariableTable
 from lbproxy.wire.heads import RequestHead
 
 V = TypeVar("V")
+
+_GZIP_BUFFER = 65536
 
 Line = Callable[[Exchange], bytes]
 
@@ -91,6 +94,27 @@ class LogFormat(NamedTuple):
     position: Position
 
 
+class OpenFiles(NamedTuple):
+    """
+    What ``open_log_file_cache`` says of logs with variables in their paths.
+
+    Args:
+        most: Files open at once.
+        inactive: Seconds without a line after which one is closed.
+        valid: Seconds after which the path is looked at again: it may lead to another file.
+        min_uses: Lines before a file stays open.
+    """
+
+    most: int
+    inactive: float = 10.0
+    valid: float = 60.0
+    min_uses: int = 1
+
+
+LogKey = tuple[str, OpenFiles | None]
+"""An access log's path as configured, and which of its files stay open if that has variables."""
+
+
 class AccessLog(NamedTuple):
     """
     An ``access_log`` directive.
@@ -103,6 +127,9 @@ class AccessLog(NamedTuple):
         condition: Log only if its value is neither empty nor "0".
         buffer: Octets to gather before writing; 0: as many as one turn of the event loop brings.
         flush: Seconds after which gathered lines are written; 0.0: when the buffer is full.
+        gzip: Level by which what is written is compressed; 0: it is not.
+        place: The path, where it has variables; None where it has none.
+        kept: Which of the files that variables name stay open; None: none does.
     """
 
     path: str
@@ -112,6 +139,14 @@ class AccessLog(NamedTuple):
     condition: Template | None = None
     buffer: int = 0
     flush: float = 0.0
+    gzip: int = 0
+    place: Template | None = None
+    kept: OpenFiles | None = None
+
+    @property
+    def key(self) -> LogKey:
+        """What logs that share their files have in common."""
+        return self.path, self.kept
 
 
 def parse_log_format(directive: Directive) -> LogFormat:
@@ -128,38 +163,77 @@ def parse_log_format(directive: Directive) -> LogFormat:
 
 
 def parse_access_log(directive: Directive) -> AccessLog:
-    """Parse ``access_log path [format [buffer=size] [flush=time] [if=condition]]`` or ``access_log off``."""
+    """Parse ``access_log path [format [buffer=size] [gzip[=level]] [flush=time] [if=condition]]`` or ``off``."""
     path, *rest = directive.args
     if path.text == "off":
         if rest:
             raise InvalidValue(f'invalid parameter "{rest[0].text}"', rest[0].position)
         return AccessLog(path="", off=True)
-    if path.text.startswith(("syslog:", "memory:")) or "$" in path.text:
-        raise InvalidValue(f'access_log to "{path.text}" is not supported by lbproxy', path.position)
+    log = AccessLog(path=path.text, position=directive.position, place=_place(path))
     if not rest:
-        return AccessLog(path=path.text, position=directive.position)
+        return log
     format_name, *parameters = rest
-    condition, buffer, flush = None, 0, 0.0
+    log = log._replace(format=format_name.text, position=format_name.position)
     for arg in parameters:
-        match split_parameter(arg):
-            case "buffer", value:
-                buffer = _value(size, value, "invalid buffer size")
-            case "flush", value:
-                flush = _value(duration, value, "invalid flush time")
-            case "if", value:
-                condition = Template.parse(value)
-            case _:
-                raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position)
-    if flush and not buffer:
+        log = _with_parameter(log, arg)
+    if log.gzip and not log.buffer:
+        log = log._replace(buffer=_GZIP_BUFFER)
+    if log.flush and not log.buffer:
         raise InvalidValue(f'no buffer is defined for access_log "{path.text}"', directive.position)
-    return AccessLog(
-        path=path.text,
-        format=format_name.text,
-        position=format_name.position,
-        condition=condition,
-        buffer=buffer,
-        flush=flush,
-    )
+    if log.buffer and log.place is not None:
+        raise InvalidValue("buffered logs cannot have variables in name", path.position)
+    if log.buffer and path.text.startswith(PREFIX):
+        raise InvalidValue("logs to syslog cannot be buffered", path.position)
+    return log
+
+
+def _place(path: Argument) -> Template | None:
+    """Return the path of a log if it has variables; complain of one where no log can be."""
+    if path.text.startswith(PREFIX):
+        parse_syslog(path)
+        return None
+    if path.text.startswith("memory:"):
+        raise InvalidValue(f'access_log to "{path.text}" is not supported by lbproxy', path.position)
+    template = Template.parse(path)
+    return None if template.constant is not None else template
+
+
+def _with_parameter(log: AccessLog, arg: Argument) -> AccessLog:
+    """Return *log* with what a parameter behind its format says."""
+    match split_parameter(arg):
+        case "buffer", value:
+            return log._replace(buffer=_value(size, value, "invalid buffer size"))
+        case "flush", value:
+            return log._replace(flush=_value(duration, value, "invalid flush time"))
+        case "gzip", value:
+            return log._replace(gzip=_value(number_between(1, 9), value, "invalid compression level"))
+        case "if", value:
+            return log._replace(condition=Template.parse(value))
+    if arg.text != "gzip":
+        raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position)
+    return log._replace(gzip=1)
+
+
+def _open_files(directive: Directive) -> OpenFiles | None:
+    """Parse ``open_log_file_cache max=N [inactive=time] [min_uses=N] [valid=time]`` or ``off``."""
+    if directive.texts == ("off",):
+        return None
+    found = OpenFiles(0)
+    for arg in directive.args:
+        match split_parameter(arg):
+            case "max", value:
+                found = found._replace(most=number_between(1)(value))
+            case "inactive", value:
+                found = found._replace(inactive=duration(value))
+            case "valid", value:
+                found = found._replace(valid=duration(value))
+            case "min_uses", value:
+                found = found._replace(min_uses=number_between(1)(value))
+            case _:
+                raise Misfit('invalid "{directive}" parameter "{value}"', arg)
+    if not found.most:
+        raise Misfit('"{directive}" must have "max" parameter', directive.args[0])
+    return found
 
 
 def _value(parse: Callable[[Argument], V], arg: Argument, complaint: str) -> V:
@@ -180,11 +254,14 @@ class AccessLogSettings:
     formats: tuple[LogFormat, ...] = setting_list(
         "log_format", parse_log_format, (), arity=(2, None), contexts=Context.HTTP
     )
+    open_files: OpenFiles | None = setting_args("open_log_file_cache", _open_files, None, arity=(1, 4))
 
     @property
     def active(self) -> tuple[AccessLog, ...]:
         """The logs to write: none if one of them is ``off``."""
-        return () if any(log.off for log in self.logs) else self.logs
+        if any(log.off for log in self.logs):
+            return ()
+        return tuple(log if log.place is None else log._replace(kept=self.open_files) for log in self.logs)
 
 
 _BUILT_IN = Position(Source("built in"), 0, 0)
@@ -270,11 +347,13 @@ class CompiledLog(NamedTuple):
 
     Args:
         wanted: Whether to log an exchange; None: always.
+        place: The path for an exchange; None: that of *log*.
     """
 
     log: AccessLog
     line: Line
     wanted: Callable[[Exchange], bool] | None
+    place: Callable[[Exchange], bytes] | None
 
 
 class LogCompiler:
@@ -299,7 +378,13 @@ class LogCompiler:
             InvalidValue: An unknown format or variable, or a file with different buffers in two places.
         """
         return tuple(
-            CompiledLog(log, self._line(log), self._condition(log.condition)) for log in settings.active
+            CompiledLog(
+                log,
+                self._line(log),
+                self._condition(log.condition),
+                log.place.bind(self._table) if log.place is not None else None,
+            )
+            for log in settings.active
         )
 
     def _line(self, log: AccessLog) -> Line:
@@ -307,7 +392,7 @@ class LogCompiler:
         if log.format not in self._formats:
             raise InvalidValue(f'unknown log format "{log.format}"', position)
         first = self._logs.setdefault(log.path, log)
-        if (first.buffer, first.flush) != (log.buffer, log.flush):
+        if (first.buffer, first.flush, first.gzip) != (log.buffer, log.flush, log.gzip):
             message = f'access_log "{log.path}" already defined with conflicting parameters'
             raise InvalidValue(message, position, f"the first one is in {first.position}")
         if log.format not in self._lines:

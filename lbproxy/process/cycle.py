@@ -18,6 +18,7 @@ from lbproxy.balance.shared import peers_key
 from lbproxy.config.core import MainSettings
 from lbproxy.config.reader import Environment
 from lbproxy.errors import InvalidValue
+from lbproxy.http.accesslog import LogKey
 from lbproxy.http.variables import Constants
 from lbproxy.plan import Plan, load
 from lbproxy.process.configfile import FileIncluder, resolve
@@ -25,6 +26,7 @@ from lbproxy.process.detach import STDERR, STDOUT, Terminal
 from lbproxy.process.options import DEFAULT_PID, Options
 from lbproxy.process.privileges import Identity, hand_over, identity, owner_ids
 from lbproxy.proxy.logfile import ErrorPlaces, Logs, Sink
+from lbproxy.proxy.syslog import is_syslog
 
 if TYPE_CHECKING:
     from lbproxy.process.roles import Seat
@@ -40,17 +42,19 @@ class LogPlaces(NamedTuple):
         errors: Each with its level.
         access: By the path that the configuration gives ("": it gives none).
         nearer: Those of http, servers and locations that have error logs of their own.
+        families: Access logs whose path has variables.
     """
 
     errors: ErrorPlaces
     access: dict[str, Sink]
     nearer: tuple[ErrorPlaces, ...] = ()
+    families: tuple[LogKey, ...] = ()
 
     def files(self) -> list[str]:
-        """Return every path, the standard streams left out."""
+        """Return every path that is known beforehand, the standard streams left out."""
         paths = [path for places in (self.errors, *self.nearer) for path, _ in places]
         paths += [sink.path for sink in self.access.values()]
-        return [path for path in paths if path not in ("stderr", "stdout")]
+        return [path for path in paths if path not in ("stderr", "stdout") and not is_syslog(path)]
 
 
 def read_plan(options: Options) -> Plan:
@@ -106,13 +110,14 @@ def log_places(plan: Plan, options: Options) -> LogPlaces:
     default = options.error_log or (_DAEMON_ERROR_LOG if daemon else "stderr")
     access = {}
     for log in plan.access_logs:
-        assert log.path is not None
-        path = log.path or (_DAEMON_ACCESS_LOG if daemon else "stdout")
-        access[log.path] = Sink(path, log.buffer, log.flush)
+        if log.place is None:
+            path = log.path or (_DAEMON_ACCESS_LOG if daemon else "stdout")
+            access[log.path] = Sink(path, log.buffer, log.flush, log.gzip)
+    families = tuple(log.key for log in plan.access_logs if log.place is not None)
     routes = plan.routes.values()
     nearer = dict.fromkeys(route.location.settings(MainSettings).error_log for route in routes)
     nearer.pop(main.error_log, None)
-    return LogPlaces(main.error_log or ((default, "error"),), access, tuple(nearer))
+    return LogPlaces(main.error_log or ((default, "error"),), access, tuple(nearer), families)
 
 
 def is_daemon(plan: Plan, options: Options) -> bool:

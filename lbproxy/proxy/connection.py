@@ -72,6 +72,11 @@ class Connection:
         return self.route.client
 
     @property
+    def base(self) -> int:
+        """What `Stream.bytes_out` was before the answer to the exchange in hand."""
+        return self._base
+
+    @property
     def idle(self) -> bool:
         """Whether it waits for a request of which no octet has come."""
         return self.idle_since < inf
@@ -302,7 +307,10 @@ class Connection:
         files = self._server.logs.access
         for log in self.route.access_logs:
             if log.wanted is None or log.wanted(ex):
-                files[log.log.path].write(log.line(ex))
+                if log.place is None:
+                    files[log.log.path].write(log.line(ex))
+                else:
+                    self._server.logs.families[log.log.key].write_to(log.place(ex), log.line(ex))
 
     async def _leave(self, ex: Exchange) -> bool:
         """Get past what is left of the request; return whether the connection can be used again."""

@@ -9,13 +9,17 @@ log says so once.
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lbproxy.config.core import LEVELS
 from lbproxy.errors import describe
+from lbproxy.http.accesslog import LogKey
+from lbproxy.proxy.logfamily import LogFamily
+from lbproxy.proxy.syslog import Syslog, is_syslog
 
 _RANK = {name: rank for rank, name in enumerate(reversed(LEVELS))}
 _TURN_BUFFER = 65536  # octets: written earlier when a turn of the event loop brings more
@@ -40,21 +44,59 @@ class Sink(NamedTuple):
         path: "stderr", "stdout", or a path.
         buffer: Octets gathered before they are written; 0: as many as come in one turn of the event loop.
         flush: Seconds after which gathered lines are written; 0.0: when the buffer is full.
+        gzip: Level by which what is written is compressed, each time by itself; 0: it is not.
     """
 
     path: str
     buffer: int = 0
     flush: float = 0.0
+    gzip: int = 0
+
+
+class LogSink(Protocol):
+    """
+    What takes the lines of a log.
+
+    Attributes:
+        path: Where they go, for those who are to be told of a failure.
+        per_turn: Gathered lines are to be written at the end of each turn of the event loop.
+        failed: The system's number of why the last write failed; 0 after one that did not.
+        told: Somebody has been told of the failure.
+    """
+
+    path: str
+    per_turn: bool
+    failed: int
+    told: bool
+
+    def reopen(self) -> None:
+        """Open anew, as a rotation wants."""
+
+    def tick(self) -> None:
+        """Do what is due; called about once a second."""
+
+    def flush(self) -> None:
+        """Write what has been gathered."""
+
+    def close(self) -> None:
+        """Write what has been gathered and give up what is open."""
+
+
+class LineSink(LogSink, Protocol):
+    """A sink that knows by itself where each line goes."""
+
+    def write(self, line: bytes) -> None:
+        """Append *line*, which brings its own line end."""
+
+    def tell(self, level: str, line: bytes) -> None:
+        """Append *line*, which is of *level*, at once."""
 
 
 class LogFile:
     """
     One file, or one of the standard streams, that lines are appended to.
 
-    Attributes:
-        per_turn: Gathered lines are to be written at the end of each turn of the event loop.
-        failed: The system's number of why the last write failed; 0 after one that did not.
-        told: Somebody has been told of the failure.
+    See `LogSink` for its attributes.
 
     Raises:
         OSError: The file cannot be opened.
@@ -63,6 +105,7 @@ class LogFile:
     def __init__(self, sink: Sink) -> None:
         self.path, self._flush_after = sink.path, sink.flush
         self._limit = sink.buffer or _TURN_BUFFER
+        self._gzip = sink.gzip
         self.per_turn = sink.buffer == 0
         self._standard = _STANDARD.get(sink.path)
         self._lines: list[bytes] = []
@@ -102,7 +145,12 @@ class LogFile:
             data = b"".join(self._lines)
             self._lines.clear()
             self._size = 0
-            self._put(data)
+            self._put(gzip.compress(data, self._gzip) if self._gzip else data)
+
+    def tell(self, level: str, line: bytes) -> None:  # noqa: ARG002 - which the line says itself
+        """See `LineSink`."""
+        self.write(line)
+        self.flush()
 
     def _put(self, data: bytes) -> None:
         try:
@@ -128,7 +176,7 @@ class ErrorLog:
         files: Each with the lowest level it takes.
     """
 
-    def __init__(self, files: Iterable[tuple[LogFile, str]]) -> None:
+    def __init__(self, files: Iterable[tuple[LineSink, str]]) -> None:
         self._files = [(file, _RANK[level]) for file, level in files]
         self._lowest = min((rank for _, rank in self._files), default=len(LEVELS))
 
@@ -147,8 +195,7 @@ class ErrorLog:
         line = f"{stamp} [{level}] {pid}#{pid}: {text}\n".encode(errors="backslashreplace")
         for file, lowest in self._files:
             if rank >= lowest:
-                file.write(line)
-                file.flush()
+                file.tell(level, line)
 
 
 class Logs:
@@ -159,18 +206,26 @@ class Logs:
         errors: (path, level) of each error log.
         access: Where each access log goes, by the path that the configuration gives it ("": the default place).
         nearer: What servers and locations have instead of *errors*.
+        families: Access logs whose path has variables.
 
     Raises:
         OSError: One of them cannot be opened; its filename says which.
     """
 
     def __init__(
-        self, errors: Iterable[tuple[str, str]], access: Mapping[str, Sink], nearer: Iterable[ErrorPlaces] = ()
+        self,
+        errors: Iterable[tuple[str, str]],
+        access: Mapping[str, Sink],
+        nearer: Iterable[ErrorPlaces] = (),
+        families: Iterable[LogKey] = (),
     ) -> None:
-        self._files: dict[str, LogFile] = {}
+        self._files: dict[str, LineSink] = {}
+        self.families = {key: LogFamily(*key) for key in families}
         self.error = self._error_log(errors)
         self.access = {path: self._open(sink) for path, sink in access.items()}
         self._nearer = {places: self._error_log(places) for places in nearer}
+        self._all: tuple[LogSink, ...] = (*self._files.values(), *self.families.values())
+        self._per_turn = tuple(file for file in self._all if file.per_turn)
 
     def error_of(self, places: ErrorPlaces) -> ErrorLog:
         """Return the error log for requests whose location has the ``error_log`` directives *places*."""
@@ -179,14 +234,14 @@ class Logs:
     def _error_log(self, places: Iterable[tuple[str, str]]) -> ErrorLog:
         return ErrorLog([(self._open(Sink(path)), level) for path, level in places])
 
-    def _open(self, sink: Sink) -> LogFile:
+    def _open(self, sink: Sink) -> LineSink:
         if sink.path not in self._files:
-            self._files[sink.path] = LogFile(sink)
+            self._files[sink.path] = Syslog(sink.path) if is_syslog(sink.path) else LogFile(sink)
         return self._files[sink.path]
 
     def reopen(self) -> None:
         """Reopen every file; those that cannot be opened are reported and written to as before."""
-        for file in self._files.values():
+        for file in self._all:
             file.flush()
             try:
                 file.reopen()
@@ -195,13 +250,12 @@ class Logs:
 
     def end_turn(self) -> None:
         """Write what this turn of the event loop has brought."""
-        for file in self._files.values():
-            if file.per_turn:
-                file.flush()
+        for file in self._per_turn:
+            file.flush()
 
     def tick(self) -> None:
         """Write what buffered logs have gathered for long enough, and tell of those that cannot be written."""
-        for file in self._files.values():
+        for file in self._all:
             file.tick()
             if file.failed and not file.told:
                 file.told = True
@@ -209,5 +263,5 @@ class Logs:
 
     def close(self) -> None:
         """Flush and close everything."""
-        for file in self._files.values():
+        for file in self._all:
             file.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import socket
 from pathlib import Path
 
 from tests.support.backends import reply
@@ -104,3 +106,41 @@ def test_malformed_request_is_logged(stage: Stage) -> None:
     proxy = stage.lbproxy(CONF, b=stage.backend(reply("ok")), format="", log="")
     assert ask(proxy.address, b"GET / HTTP/1.1\r\n\r\n").status == 400
     assert '"GET / HTTP/1.1" 400 ' in proxy.stdout.wait_for("127.0.0.1")[0]
+
+
+def test_a_file_for_each_host(stage: Stage) -> None:
+    """Made when its first line comes; a renamed one gets nothing more."""
+    conf = "server { listen <listen>; access_log <dir>/$host.log; return 204; }"
+    proxy = stage.lbproxy(conf)
+    for host in ("a.test", "b.test", "a.test"):
+        ask(proxy.address, octets(f"/{host}", host=host))
+    first = Path(stage.path("a.test.log"))
+    until(lambda: first.exists() and first.read_text().count("/a.test") == 2, "two lines")
+    first.rename(stage.path("old.log"))
+    ask(proxy.address, octets("/again", host="a.test"))
+    until(lambda: first.exists() and "/again" in first.read_text(), "a new file")
+    assert Path(stage.path("b.test.log")).read_text().count("GET") == 1
+
+
+def test_syslog(stage: Stage) -> None:
+    """Requests and errors reach the system's log, labelled."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(stage.path("log"))
+        server.settimeout(10)
+        to = f"syslog:server=unix:{stage.path('log')},tag=site"
+        logs = f"access_log {to},severity=debug; error_log {to} warn;"
+        proxy = stage.lbproxy(
+            logs + "server { listen <listen>; location / { proxy_pass http://<dead>; } }", dead=stage.dead()
+        )
+        get(proxy.address, "/x")
+        messages = sorted(server.recv(4096).decode() for _ in range(2))
+    assert re.fullmatch(r"<187>.* site: .*\[error\] .*connect\(\) failed \(111: Connection refused\).*", messages[0])
+    assert re.fullmatch(r'<191>.* site: 127\.0\.0\.1 - - .* "GET /x HTTP/1\.1" 502 .*', messages[1])
+
+
+def test_compressed(stage: Stage) -> None:
+    """What was gathered is on disk when the proxy has ended."""
+    proxy = stage.lbproxy("server { listen <listen>; access_log <dir>/a.gz combined gzip=9 flush=1h; return 204; }")
+    get(proxy.address, "/x")
+    assert proxy.stop() == 0
+    assert b"GET /x" in gzip.decompress(Path(stage.path("a.gz")).read_bytes())

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbproxy.config.parser import Directive
-from lbproxy.errors import InvalidValue
+from lbproxy.errors import ConfigErrors, InvalidValue
 from lbproxy.http.accesslog import (
     COMBINED,
     AccessLog,
     AccessLogSettings,
     LogCompiler,
     LogFormat,
+    OpenFiles,
     compile_format,
     formats_by_name,
     parse_access_log,
@@ -25,6 +26,7 @@ from lbproxy.http.accesslog import (
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.variables import VariableTable
 from tests.support.exchanges import answered, directive, exchange
+from tests.support.loading import load_text
 
 TABLE = VariableTable({}, defined=["x"])
 
@@ -116,6 +118,33 @@ def test_an_access_log_with_everything() -> None:
     assert log.condition.variables == ("x",)
 
 
+def test_compressed_logs_are_buffered() -> None:
+    """Level 1 in pieces of 64 KiB, unless said otherwise."""
+    log = access_log("a", "main", "gzip")
+    assert (log.gzip, log.buffer) == (1, 65536)
+    log = access_log("a", "main", "gzip=9", "buffer=1m", "flush=1s")
+    assert (log.gzip, log.buffer, log.flush) == (9, 1 << 20, 1.0)
+
+
+def test_a_path_with_variables() -> None:
+    """Is made for each request; open_log_file_cache says which files stay open."""
+    plan = load_text("""
+        open_log_file_cache max=10 inactive=20s min_uses=2 valid=1m;
+        server { listen 80; access_log logs/$host.log; location /off { open_log_file_cache off; } }
+    """)
+    kept = OpenFiles(10, inactive=20.0, valid=60.0, min_uses=2)
+    assert {log.key for log in plan.access_logs} == {("logs/$host.log", kept), ("logs/$host.log", None)}
+    (compiled,) = plan.routes[plan.config.servers[0].root].access_logs
+    assert compiled.place is not None
+    assert compiled.place(exchange()) == b"logs/example.com.log"
+
+
+@pytest.mark.parametrize("words", ["max=0", "min_uses=2", "max=1 size=2", "on"])
+def test_open_log_file_cache_mistakes(words: str) -> None:
+    with pytest.raises(ConfigErrors, match=r"max|value must be|invalid"):
+        load_text(f"open_log_file_cache {words};")
+
+
 def test_combined_is_the_format_unless_another_is_named() -> None:
     """access_log path;"""
     assert access_log("a").format == "combined"
@@ -128,11 +157,13 @@ def test_combined_is_the_format_unless_another_is_named() -> None:
         (("a", "main", "buffer=x"), 'invalid buffer size "x"'),
         (("a", "main", "buffer=1k", "flush=x"), 'invalid flush time "x"'),
         (("a", "main", "flush=1s"), 'no buffer is defined for access_log "a"'),
-        (("a", "main", "gzip"), 'invalid parameter "gzip"'),
-        (("a", "main", "gzip=3"), 'invalid parameter "gzip=3"'),
+        (("a", "main", "gzip=10"), 'invalid compression level "10"'),
+        (("a", "main", "zip"), 'invalid parameter "zip"'),
         (("a", "main", "if=$"), "invalid variable name"),
-        (("syslog:server=h",), 'access_log to "syslog:server=h" is not supported by lbproxy'),
-        (("/var/$host.log",), 'access_log to "/var/$host.log" is not supported by lbproxy'),
+        (("syslog:tag=h",), "no syslog server specified"),
+        (("syslog:server=h", "main", "buffer=1k"), "logs to syslog cannot be buffered"),
+        (("memory:32m",), 'access_log to "memory:32m" is not supported by lbproxy'),
+        (("/var/$host.log", "main", "gzip"), "buffered logs cannot have variables in name"),
     ],
 )
 def test_access_logs_that_are_refused(args: tuple[str, ...], message: str) -> None:

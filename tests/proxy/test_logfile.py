@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 from pathlib import Path
@@ -76,6 +77,15 @@ class TestLogFile:
         log.write(b"5678\n")
         assert path.read_bytes() == b"1234\n5678\n"
         log.close()
+
+    def test_compressed(self, path: Path) -> None:
+        """Each time it is written by itself: the file can be read whatever comes later."""
+        log = LogFile(Sink(str(path), buffer=10, gzip=6))
+        log.write(b"1234567890\n")
+        assert gzip.decompress(path.read_bytes()) == b"1234567890\n"
+        log.write(b"x\n")
+        log.close()
+        assert gzip.decompress(path.read_bytes()) == b"1234567890\nx\n"
 
     def test_flush_time(self, path: Path, clock: _Clock) -> None:
         """Or when its first line has waited for long enough."""

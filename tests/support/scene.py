@@ -401,10 +401,11 @@ class Scene:
         sockets = {listener.address: [_listening(listener.address)] for listener in plan.config.listeners}
         access = {
             log.path: Sink(log.path if log.path.startswith("/") else str(self.directory / (log.path or "access.log")),
-                           log.buffer, log.flush)
-            for log in plan.access_logs
+                           log.buffer, log.flush, log.gzip)
+            for log in plan.access_logs if log.place is None
         }
-        logs = Logs([(str(self.directory / "error.log"), "debug")], access)
+        families = [log.key for log in plan.access_logs if log.place is not None]
+        logs = Logs([(str(self.directory / "error.log"), "debug")], access, families=families)
         proxy = Proxy(Server(plan, sockets, logs, row), logs, sockets)
         self.proxies.append(proxy)
         await self._nursery.start(proxy.run)
