@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import h11
 import trio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
@@ -68,6 +68,7 @@ class Tail:
     patience: float = FOR_EVER
 
 
+CLOSING = Tail(octets("/last", "Connection: close"), ((b"GET /last", b""),), 0)
 BODIES = st.sampled_from([b"", b"hello", b"0\r\n\r\n", octets("/smuggled"), bytes(range(256)) * 4])
 DROPPED = ["X_Y: z", "Content_Length: 9", "X(Y): z", "Proxy: x"]
 
@@ -91,8 +92,7 @@ def requests(draw: st.DrawFn) -> Asked:
 
 def tails() -> st.SearchStrategy[Tail]:
     """Return the ends of conversations: in order, by a case of the smuggling corpus, or amid an upload."""
-    closing = st.sampled_from([octets("/last", "Connection: close"), octets("/last", version="1.0")]).map(
-        lambda data: Tail(data, ((b"GET /last", b""),), 0))
+    closing = st.sampled_from([CLOSING, Tail(octets("/last", version="1.0"), CLOSING.messages, 0)])
     doubtful = st.sampled_from([
         Tail(case.octets, case.messages, case.status) for case in smuggling.CASES if case.status and whole(case)
     ])
@@ -385,6 +385,7 @@ async def hold(conversation: Conversation) -> tuple[list[Told], list[Heard]]:
             with suppress(ConnectionResetError):
                 got = await client.arrived()
             client.close()
+            await wait_all_tasks_blocked()
     methods = [message.partition(b" ")[0].decode() for message, _ in conversation.messages]
     assert server.complaints == [], server.complaints
     return read_answers(got, [*methods, "GET"], closed=ended, reset=client.was_reset), server.heard
@@ -440,8 +441,29 @@ def agrees(answer: Told, outcome: Told) -> bool:
     return answer == outcome or (own and answer.status == outcome.status and not answer.cut)
 
 
+def plain(method: str, body: bytes = b"") -> Asked:
+    """Return a request as most clients write it."""
+    return Asked(octets("/N", method=method, body=body), method, body)
+
+
+def answered_early() -> Conversation:
+    """Return one where a server answers an upload of which half is still to come."""
+    upload = plain("PUT", bytes(1000))
+    return Conversation("http", False, (upload,), CLOSING, (len(upload.octets) - 500,), (Script(OK, early=True),))
+
+
+def stale(method: str) -> Conversation:
+    """Return one where a server closes a connection it has kept, under a request with *method*."""
+    silence = next(case for case in answers.CASES if case.name in NOTHING)
+    asked = (plain("GET"), plain(method))
+    return Conversation("http", True, asked, CLOSING, (), (Script(OK), Script(silence)))
+
+
 @settings(max_examples=150)
 @given(CONVERSATIONS)
+@example(answered_early())
+@example(stale("GET"))
+@example(stale("POST"))
 def test_client_and_server_understand_the_same(conversation: Conversation) -> None:
     """
     What the server understood is what the client is told, in requests and octets, whatever either of them does.
