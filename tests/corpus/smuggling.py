@@ -306,3 +306,45 @@ HOSTS = (
 )
 
 CASES = LENGTHS + CODINGS + CHUNKS + LINES + FIELDS + HOSTS
+
+SECTIONS = (
+    (LENGTHS, "RFC 9110 8.6, RFC 9112 6.2"),
+    (CODINGS, "RFC 9112 6.1 and 6.3"),
+    (CHUNKS, "RFC 9112 7.1"),
+    (LINES, "RFC 9112 2 and 3"),
+    (FIELDS, "RFC 9110 5, RFC 9112 5"),
+    (HOSTS, "RFC 9110 7.2, RFC 9112 3.2"),
+)
+
+REPORTS = {
+    "content-length with plus sign": "CVE-2021-32715 (hyper), CVE-2022-24801 (Twisted)",
+    "content-length with underscore": "CVE-2023-47627 (aiohttp)",
+    "content-length empty": "CVE-2023-40225 (HAProxy)",
+    "content-length repeated, unequal": "CVE-2017-7658 (Jetty), CVE-2019-16792 (Waitress)",
+    "CL.TE": "CVE-2019-20445 (Netty)",
+    "transfer-encoding repeated": "CVE-2020-8287 (Node.js)",
+    "transfer-encoding in HTTP/1.0": "CVE-2021-33037 (Tomcat)",
+    "transfer-encoding identity": "CVE-2021-33037 (Tomcat)",
+    "transfer-encoding chunked then gzip": "CVE-2024-1135 (gunicorn)",
+    "transfer-encoding vertical tab before": "CVE-2019-18277 (HAProxy)",
+    "transfer-encoding folded": "CVE-2022-32215 (Node.js)",
+    "transfer-encoding with space before colon": "CVE-2019-16869 (Netty)",
+    "transfer-encoding behind bare CR": "CVE-2023-30589 (Node.js)",
+    "chunks with plus sign": "CVE-2022-24761 (Waitress)",
+    "chunks with 0x": "CVE-2022-24761 (Waitress), CVE-2022-24801 (Twisted)",
+    "chunks over 64 bits, wraps to 5": "CVE-2017-7657 (Jetty), CVE-2021-32714 (hyper)",
+    "chunks size ended by LF": "CVE-2025-22871 (Go)",
+    "chunks extension of 2000 octets": "CVE-2024-22019 (Node.js)",
+    "chunks data ended by two other octets": "CVE-2025-43859 (h11)",
+    "HTTP/0.9": "CVE-2017-7656 (Jetty)",
+    "field with empty name": "CVE-2023-25725 (HAProxy)",
+    "field without colon": "CVE-2019-20444 (Netty)",
+    "field with NUL in the value": "CVE-2019-9900 (Envoy)",
+    "field with bare CR in the value": "CVE-2023-30589 (Node.js)",
+}
+"""Cases that some server or proxy has got wrong, by name."""
+
+
+def source(case: Case) -> str:
+    """Return where *case* comes from: the report of a mistake, else the section that it is about."""
+    return REPORTS.get(case.name) or next(section for cases, section in SECTIONS if case in cases)

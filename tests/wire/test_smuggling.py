@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.corpus.smuggling import CASES, Case
+from tests.corpus.smuggling import CASES, REPORTS, Case, source
 from tests.support.wire import Outcome, read_requests
 
 
@@ -28,3 +28,9 @@ def test_reading_does_not_depend_on_how_octets_arrive(case: Case) -> None:
 def test_names_are_unique() -> None:
     """A case can be told by its name."""
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_every_case_has_a_source() -> None:
+    """Reports are of cases that there are, and the others are about a section of the standard."""
+    assert set(REPORTS) <= {case.name for case in CASES}
+    assert all(map(source, CASES))
