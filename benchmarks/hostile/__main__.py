@@ -10,9 +10,11 @@ see `benchmarks.hostile.deadlines`.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
@@ -148,6 +150,23 @@ class Run:
         check(f"{len(findings)} findings of attackers {findings[:5]}", good=not findings)
 
 
+async def _obedient(run: Callable[[], Awaitable[None]]) -> bool:
+    """Do *run*, or end it at a signal; return whether it was done."""
+    done = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_end_at_signal, nursery.cancel_scope)
+        await run()
+        done = True
+        nursery.cancel_scope.cancel()
+    return done
+
+
+async def _end_at_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        await anext(signals)
+    scope.cancel()
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0, help="how long the main wave goes on (%(default)s)")
@@ -162,16 +181,17 @@ def _options() -> argparse.Namespace:
 
 def main() -> int:
     """Run it; return 0 if all is as it must be."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all it started is ended
     options, report = _options(), Report()
     with tempfile.TemporaryDirectory(prefix="lbproxy-hostile-") as name:
         try:
             with Stage(Path(name)) as stage:
                 run = deadlines.Run(stage, options, report) if options.deadlines else Run(stage, options, report)
-                trio.run(run.run)
-        except BenchmarkError as error:
+                done = trio.run(_obedient, run.run)
+        except (BenchmarkError, KeyboardInterrupt) as error:
             print(error, file=sys.stderr)
             return 1
-    return int(report.failed)
+    return int(report.failed or not done)
 
 
 if __name__ == "__main__":

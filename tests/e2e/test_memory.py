@@ -25,6 +25,7 @@ worker_processes 1;
 events { worker_connections 1024; }
 http {
     client_max_body_size 0;
+    proxy_max_temp_file_size 0; uwsgi_max_temp_file_size 0;
     server {
         listen <listen>;
         location / { proxy_pass http://<b>; }
@@ -155,9 +156,7 @@ def _chunk_size(client: Client) -> int:
     return int(line, 16)
 
 
-@pytest.mark.parametrize(("target", "framing"), [
-    ("/spooled", "length"), ("/stream", "length"), ("/stream", "chunks"), ("/uwsgi", "chunks"),
-])
+@pytest.mark.parametrize(("target", "framing"), [("/spooled", "length"), ("/stream", "chunks"), ("/uwsgi", "length")])
 def test_large_upload_to_a_server_that_stops(stage: Stage, target: str, framing: str) -> None:
     """Robustness 13. What is not spooled to a file is not taken from the client before the server takes it."""
     sink = Sink()
@@ -178,8 +177,7 @@ def test_large_upload_to_a_server_that_stops(stage: Stage, target: str, framing:
         sending = threading.Thread(target=send)
         sending.start()
         settle(lambda: sent)
-        spools = target == "/spooled" or (target == "/uwsgi" and framing == "chunks")
-        assert spools == (sent == SIZE)
+        assert (target == "/spooled") == (sent == SIZE)
         sink.gate.set()
         assert client.answer("POST").text == SHA256
         sending.join()
