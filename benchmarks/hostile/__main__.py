@@ -31,6 +31,7 @@ from benchmarks.macro.processes import BenchmarkError
 _WARM = 10.0  # seconds of good requests before anything is measured
 _CALM = 20.0  # seconds after which nobody hostile is left: longer than every timeout
 _PAUSE = 2.0  # seconds that the large bodies' readers stand still
+_BETWEEN = 20.0  # seconds between two large bodies
 _MOST_GROWTH = 64 * MIB  # while a gibibyte passes
 _MOST_LEFT = 16 * MIB  # afterwards, over what it was after the first wave
 
@@ -135,7 +136,8 @@ class Run:
                 if wrong:
                     self._report.check(wrong, good=False)
                 self._transfers += 1
-                await trio.sleep(_PAUSE)
+                with trio.move_on_after(_BETWEEN):
+                    await over.wait()
 
     def _judge(self, before: gauge.Sample, after: gauge.Sample) -> None:
         check, done = self._report.check, self._battle.done

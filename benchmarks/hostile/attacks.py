@@ -208,7 +208,7 @@ async def pipeline(battle: Battle, chance: random.Random) -> None:
     """Ask and ask without reading, then leave."""
     async with Wire(battle.port) as wire:
         with trio.move_on_after(chance.random() * 3):
-            await wire.send(_request("/good/20000/x") * 2000)
+            await wire.send(_request("/good/20000/x") * 500)
             await trio.sleep(1)
 
 
