@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from lbproxy.balance.methods import ARITIES
 from lbproxy.balance.retry import RetryPolicy
@@ -40,6 +40,7 @@ from lbproxy.http.headers import HeaderSettings, compile_headers, compile_traile
 from lbproxy.http.pace import PaceSettings, Rates, compile_rates
 from lbproxy.http.rewrite import SCRIPTS, RewriteSettings, captured, compile_script, declared, internal_only
 from lbproxy.http.router import Router
+from lbproxy.http.stubstatus import Census, StubStatusSettings
 from lbproxy.http.template import Template
 from lbproxy.http.variables import Constants, VariableTable
 from lbproxy.http.verdict import Step
@@ -68,6 +69,7 @@ GRAMMAR = Grammar(
         ExpiresSettings,
         HeaderSettings,
         GzipSettings,
+        StubStatusSettings,
         PaceSettings,
         FileSettings,
         RewriteSettings,
@@ -95,7 +97,13 @@ class ForwardAction:
     retry: RetryPolicy
 
 
-Action = ForwardAction | FileAction
+class StatusAction(NamedTuple):
+    """Show what *census* says (``stub_status``)."""
+
+    census: Census
+
+
+Action = ForwardAction | FileAction | StatusAction
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -138,6 +146,7 @@ class Plan:
         server_scripts: Run before a location is chosen; servers without one are left out.
         upstreams: Blocks and implicit ones by name.
         access_logs: Every file once, with its buffer, in the order of the text.
+        census: Where the worker that serves it puts what is to be told of its clients and requests.
     """
 
     config: Config
@@ -146,6 +155,7 @@ class Plan:
     server_scripts: Mapping[VirtualServer, Step]
     upstreams: UpstreamTable
     access_logs: tuple[AccessLog, ...]
+    census: Census
 
 
 def load(source: Source, environment: Environment, constants: Constants) -> Plan:
@@ -196,8 +206,13 @@ class _Compiler:
         self._roots = Roots(environment.prefix, environment.real_path)
         self._file_mode = environment.file_mode
         self._declared = DeclaredVariables(config)
+        self._census = Census()
         self._table = VariableTable(
-            constants, declared(config.directives), self._captured(), self._roots.getters(), self._declared.getters
+            constants,
+            declared(config.directives),
+            self._captured(),
+            {**self._roots.getters(), **self._census.getters()},
+            self._declared.getters,
         )
         self._logs: LogCompiler | None = None
         self._checks: CheckCompiler | None = None
@@ -223,6 +238,7 @@ class _Compiler:
             server_scripts={server: script for server, script in scripts.items() if script is not None},
             upstreams=self._upstreams,
             access_logs=tuple(logs.values()),
+            census=self._census,
         )
         return plan, list(self._errors.values())
 
@@ -342,9 +358,11 @@ class _Compiler:
     def _files(self, location: Location, root: Root) -> FileAction | None:
         return self._once(location, lambda: compile_files(location, root, self._table), None)
 
-    def _action(self, location: Location) -> ForwardAction | None:
+    def _action(self, location: Location) -> ForwardAction | StatusAction | None:
         """Return what the ``*_pass`` of *location* means; two of them are a mistake."""
-        action = None
+        action: ForwardAction | StatusAction | None = None
+        if location.settings(StubStatusSettings).enabled:
+            action = StatusAction(self._census)
         passes = [(kind, protocol, location.settings(kind).destination) for kind, protocol in PROTOCOLS]
         own = [one for one in passes if is_own(location, one[0])]
         for kind, protocol, destination in own or passes:  # what an `if` says hides what its location says
@@ -353,7 +371,7 @@ class _Compiler:
             upstream = None
             with self._catching():
                 if action is not None:
-                    message = f'"{kind.prefix}_pass" in a location that passes requests on already'
+                    message = f'"{kind.prefix}_pass" in a location that answers otherwise already'
                     raise WrongContext(message, destination.position)
                 upstream = self._upstream(destination, protocol.default_port)
             with self._catching():

@@ -96,7 +96,7 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_text() -> None:
         'host not found in upstream "aa"',
         'unknown "four" variable',
         '"proxy_read_timeout" directive invalid value',
-        '"uwsgi_pass" in a location that passes requests on already',
+        '"uwsgi_pass" in a location that answers otherwise already',
         'unknown "five" variable',
         'unknown "six" variable',
         NO_URI_PART,

@@ -205,7 +205,6 @@ UNSUPPORTED: Mapping[str, Refused] = _refused(
     ("servers are checked by the requests they get (max_fails)", (),
      "check check_http_send check_http_expect_alive check_keepalive_requests check_shm_size check_status"),
     # being built
-    ("not built yet", (), "stub_status"),
     ("not built yet", ("off",), "proxy_force_ranges uwsgi_force_ranges"),
 )
 """Refused, since lbproxy would serve something else, by name."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lbproxy.http.files.action import FileAction
+from lbproxy.plan import StatusAction
 from lbproxy.proxy.admission import Doorkeeper
 from lbproxy.proxy.filefinder import FileFinder
 from lbproxy.proxy.files import FileServer
 from lbproxy.proxy.forward import Forwarder
+from lbproxy.proxy.statuspage import StatusPage
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location
@@ -29,9 +31,11 @@ def _handler(route: Route, upstreams: Upstreams, doorkeeper: Doorkeeper) -> Hand
     """Return what *route* does once its script has nothing to say against it."""
     action = route.action
     assert action is not None
-    content: Forwarder | FileServer
+    content: Forwarder | FileServer | StatusPage
     if isinstance(action, FileAction):
         content = FileServer(action)
+    elif isinstance(action, StatusAction):
+        content = StatusPage(action.census)
     else:
         content = Forwarder(action, upstreams.of(action), upstreams.find)
     handler: Handler = content if route.trial is None else FileFinder(route.trial, content)

@@ -76,6 +76,7 @@ class Server:
         self.plan, self.logs = plan, logs
         self.begun = self.ended = self.reading = 0
         self._shared_totals = None if row is None else SharedTotals(row)
+        plan.census.totals = self.totals
         self.draining = False
         self.patience = math.inf
         self._main = plan.config.settings(MainSettings)
