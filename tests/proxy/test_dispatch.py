@@ -146,7 +146,7 @@ class TestBodyLimit:
         assert (answer.status, answer.text, answer.get("Connection")) == (413, "too much", "close")
         (request,) = b.requests
         assert (request.line, request.body) == (b"GET /413 HTTP/1.1", b"")
-        assert request.get("Content-Length") is None
+        assert request.get("Content-Length") == "0"
 
 
 class TestErrorPages:
