@@ -58,16 +58,18 @@ class Descriptors:
                 refusal = error
         if refusal.errno not in SCARCE:
             raise refusal
-        return await self._poller.as_task(self._wait, make, patience)
+        return await self._poller.as_task(self._wait, refusal, make, patience)
 
-    async def _wait(self, make: Callable[[], T], patience: float) -> T:
-        deadline = trio.current_time() + patience
-        async with self._turn:
-            while True:
-                try:
-                    return make()
-                except OSError as error:
-                    if error.errno not in SCARCE or trio.current_time() >= deadline:
-                        raise
-                if not self.give_up():
-                    await trio.sleep(_AGAIN)
+    async def _wait(self, refusal: OSError, make: Callable[[], T], patience: float) -> T:
+        with trio.move_on_after(patience):
+            async with self._turn:
+                while True:
+                    try:
+                        return make()
+                    except OSError as error:
+                        if error.errno not in SCARCE:
+                            raise
+                        refusal = error
+                    if not self.give_up():
+                        await trio.sleep(_AGAIN)
+        raise refusal

@@ -132,15 +132,14 @@ class Reception:
     def make_room(self, refusal: OSError | None = None) -> None:
         """See `lbproxy.net.listener.Host`."""
         self._short_at = self._poller.now
-        give_up: Callable[[], bool]
+        give_up, helps = self.give_up, refusal is None or refusal.errno in SCARCE
         if refusal is not None:
             level, message = "crit", f"accept() failed {describe(refusal)}"
-            give_up = self.give_up if refusal.errno in SCARCE else _nothing
         elif len(self._clients) >= self._places:
             level, message, give_up = "alert", f"{self._places} worker_connections are not enough", self._dismiss
         else:
-            level, message, give_up = "crit", f"{self._limit} open files are not enough", self.give_up
-        if give_up():
+            level, message = "crit", f"{self._limit} open files are not enough"
+        if helps and give_up():
             self._tell("warn", f"{message}, reusing connections")
         else:
             self._tell(level, message)
@@ -167,14 +166,9 @@ class Reception:
         return bool(dismissed)
 
 
-def _nothing() -> bool:
-    """Give up nothing: it would not help."""
-    return False
-
-
 def _descriptors() -> tuple[float, float]:
     """Return how many descriptors this process may hold, and how many of those its streams may take."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return inf, inf
-    return limit, limit - len(list(Path("/proc/self/fd").iterdir())) - limit // _SHARE_KEPT_BACK
+    return limit, max(2, limit - len(list(Path("/proc/self/fd").iterdir())) - limit // _SHARE_KEPT_BACK)

@@ -84,6 +84,21 @@ async def test_patience(poller: Poller, autojump_clock: MockClock) -> None:
     assert trio.current_time() == pytest.approx(7, abs=0.2)
 
 
+async def test_patience_of_those_behind(poller: Poller, autojump_clock: MockClock) -> None:
+    """Is their own: they don't wait as long as the first one does."""
+    descriptors = shop(poller, Store())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_in_vain, descriptors, 60)
+        await trio.testing.wait_all_tasks_blocked()
+        await _in_vain(descriptors, 5)
+        assert trio.current_time() == pytest.approx(5, abs=0.2)
+
+
+async def _in_vain(descriptors: Descriptors, patience: float) -> None:
+    with pytest.raises(OSError, match="Too many open files"):
+        await descriptors.after(NONE, Store().make, patience)
+
+
 async def test_many_wait_in_turn(poller: Poller, autojump_clock: MockClock) -> None:
     """The first come is the first served; only one of them looks again and again."""
     store, served = Store(), list[int]()
