@@ -80,6 +80,20 @@ class Stream(Channel):
         self.bytes_in += len(data)
         return data
 
+    def recv_into_now(self, room: memoryview) -> int | None:
+        """Fill *room* with what is there, and return how much that is; 0 and None as `recv_now` b"" and None."""
+        try:
+            size = self.socket.recv_into(room)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        except OSError as error:
+            raise _closed("recv", error) from None
+        if size < len(room):
+            self.drained()
+        self.bytes_in += size
+        return size
+
     async def send(self, data: bytes | memoryview, timeout: float) -> None:
         """
         Send all of *data*.

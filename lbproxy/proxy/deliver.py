@@ -9,9 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from lbproxy.http.accel import merge_into_reply
+from lbproxy.http.pace import Pace
 from lbproxy.proxy import respond
+from lbproxy.proxy.backlog import Backlog
+from lbproxy.proxy.pacing import pace_of
 from lbproxy.proxy.relay import Relay, tunnel
-from lbproxy.wire.body import NO_BODY, Framer, as_it_is, decoder_for
+from lbproxy.wire.body import CHUNKED, NO_BODY, Framer, as_it_is, decoder_for
 from lbproxy.wire.status import STATUS_REASONS
 
 if TYPE_CHECKING:
@@ -23,9 +26,6 @@ if TYPE_CHECKING:
     from lbproxy.wire.heads import ResponseHead
 
 
-Unsent = bytes | memoryview
-
-
 class Reply(NamedTuple):
     """What a server said so far: the final head, the octets that came behind it, and where more may come."""
 
@@ -34,57 +34,47 @@ class Reply(NamedTuple):
     pooled: Pooled
 
 
-async def deliver(conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Attempt) -> tuple[bool, Unsent]:
+async def deliver(
+    conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Attempt
+) -> tuple[bool, Backlog | None]:
     """
     Send *reply* to the client, until the server has said all of it.
 
     Returns:
         Whether the server's connection came to a clean end and may serve another request; what the client has
-        not taken yet.
+        not taken yet, to be drained and closed, None if that is nothing.
 
     Raises:
         UpstreamError: The answer is cut or broken; what came before has been sent.
         StreamError, ClientGone: The client's side has ended.
     """
-    head, rest, pooled = reply
+    head, rest, _ = reply
     ex, protocol = inquiry.exchange, inquiry.protocol
     if head.status == 101:
         if ex.main is None:
             await _upgrade(conn, inquiry, reply, attempt)
         else:
             ex.status = head.status  # nobody is there to talk with
-        return False, b""
+        return False, None
     if protocol.method is not None and ex.method == b"HEAD" and head.framing != NO_BODY:
         head, rest = _bodiless(head), b""  # the server was asked something else, by proxy_method
     octets, framer = _compose(conn, ex, protocol, head)
-    length = len(rest)
+    length, surplus, backlog = len(rest), False, None
     if head.framing == length or (head.framing == NO_BODY and not length):  # all of it is here: the common case
         inquiry.unwatch_client()
         attempt.response_length = length
         octets += rest if framer is None else framer(rest, True)
-        sent = conn.stream.send_now(octets)
-        unsent: Unsent = b"" if sent == len(octets) else memoryview(octets)[sent:]
-        surplus = False
+        sent = conn.stream.send_now(octets) if ex.limit_rate is None and conn.route.rates is None else 0
+        if sent < len(octets):
+            backlog = Backlog(conn.stream, conn.settings.send_timeout, pace_of(conn, ex))
+            backlog.put(octets[sent:])
     elif ex.main is not None:  # nobody is there to read on
         inquiry.unwatch_client()
         attempt.response_length = length
-        unsent, surplus = b"", True
+        surplus = True
     else:
-        relay = _new_relay(conn, inquiry, reply, framer or as_it_is)
-        received = pooled.stream.bytes_in
-        try:
-            if inquiry.body_sent:
-                unsent = await relay.run(octets, rest)
-            else:
-                unsent = await conn.stream.poller.as_task(
-                    inquiry.while_sending, pooled.stream, partial(relay.run, octets, rest)
-                )
-        finally:
-            inquiry.unwatch_client()
-            attempt.response_length = relay.length
-            attempt.bytes_received += pooled.stream.bytes_in - received
-        surplus = relay.surplus
-    return not surplus and head.keep_alive and inquiry.body_sent and protocol.keepalive, unsent
+        backlog, surplus = await _relay(conn, inquiry, reply, attempt, head=octets, framer=framer or as_it_is)
+    return not surplus and head.keep_alive and inquiry.body_sent and protocol.keepalive, backlog
 
 
 def _compose(
@@ -155,17 +145,67 @@ def _with_own(conn: Connection, protocol: UpstreamProtocol, head: ResponseHead, 
     return fields
 
 
-def _new_relay(conn: Connection, inquiry: Inquiry, reply: Reply, framer: Framer) -> Relay:
-    """Return the relay for a body of which not all came with its head."""
-    head, settings = reply.head, inquiry.protocol.settings
+async def _relay(
+    conn: Connection, inquiry: Inquiry, reply: Reply, attempt: Attempt, *, head: bytes, framer: Framer
+) -> tuple[Backlog, bool]:
+    """
+    Send an answer of which not all is here yet.
+
+    Args:
+        head: The client's.
+
+    Returns:
+        What the client has not taken yet; whether the server has said more than it should.
+    """
+    server, buffered = reply.pooled.stream, inquiry.is_buffered(reply.head)
+    backlog = _new_backlog(conn, inquiry, buffered=buffered)
+    relay = _new_relay(conn, inquiry, reply, backlog, framer, buffered=buffered)
+    received = server.bytes_in
+    try:
+        if inquiry.body_sent:
+            await relay.run(head, reply.rest)
+        else:
+            await server.poller.as_task(inquiry.while_sending, server, partial(relay.run, head, reply.rest))
+    except BaseException:
+        backlog.close()
+        raise
+    finally:
+        inquiry.unwatch_client()
+        attempt.response_length = relay.length
+        attempt.bytes_received += server.bytes_in - received
+    return backlog, relay.surplus
+
+
+def _new_backlog(conn: Connection, inquiry: Inquiry, *, buffered: bool) -> Backlog:
+    """Return what keeps the answer's octets that the client does not take at once."""
+    settings = inquiry.protocol.settings
+    return Backlog(
+        conn.stream,
+        conn.settings.send_timeout,
+        pace_of(conn, inquiry.exchange),
+        room=settings.max_temp_file_size if buffered else 0,
+        place=settings.temp_path,
+        complain=partial(conn.log, "crit"),
+    )
+
+
+def _new_relay(
+    conn: Connection, inquiry: Inquiry, reply: Reply, backlog: Backlog, framer: Framer, *, buffered: bool
+) -> Relay:
+    framing, protocol = reply.head.framing, inquiry.protocol
+    settings, rate_of = protocol.settings, protocol.read_rate
+    rate = rate_of(inquiry.exchange) if rate_of is not None and buffered else 0
     count, size = settings.buffers
     return Relay(
         reply.pooled.stream,
         conn.stream,
-        decoder_for(head.framing),
+        backlog,
+        decoder_for(framing),
         framer,
-        ahead=count * size if inquiry.is_buffered(head) else 0,
-        protocol=inquiry.protocol.name,
+        plain=framing != CHUNKED and framer is as_it_is,
+        ahead=count * size if buffered else 0,
+        pace=Pace(rate, 0, conn.stream.poller.now) if rate else None,
+        protocol=protocol.name,
         read_timeout=settings.read_timeout,
         send_timeout=conn.settings.send_timeout,
         client_left=inquiry.client_left,

@@ -21,6 +21,7 @@ from lbproxy.http.verdict import Answer
 from lbproxy.proxy import respond
 from lbproxy.proxy.filesend import FileSender
 from lbproxy.proxy.logfile import printable
+from lbproxy.proxy.pacing import outlet
 from lbproxy.wire import uri
 from lbproxy.wire.fields import without
 
@@ -161,4 +162,5 @@ class FileAnswer:
 
     def _sender(self) -> FileSender:
         opened = self._opened
-        return FileSender(self._conn, opened.descriptor, opened.path, by_system=self._action.settings.sendfile)
+        conn, by_system = self._conn, self._action.settings.sendfile
+        return FileSender(conn, outlet(conn, self._ex), opened.descriptor, opened.path, by_system=by_system)

@@ -15,7 +15,9 @@ from lbproxy.proxy.logfile import printable
 
 if TYPE_CHECKING:
     from lbproxy.http.files.ranges import Multipart
+    from lbproxy.net.stream import Stream
     from lbproxy.proxy.connection import Connection
+    from lbproxy.proxy.pacing import Paced
     from lbproxy.wire.body import Framer
 
 _PIECE = 65536
@@ -32,6 +34,7 @@ class FileSender:
     Sends one open file.
 
     Args:
+        out: Where it goes.
         path: For messages.
         by_system: Whether sendfile(2) may be used.
 
@@ -40,16 +43,18 @@ class FileSender:
         StreamError: The client does not take it.
     """
 
-    __slots__ = ("_by_system", "_conn", "_descriptor", "_path", "_timeout")
+    __slots__ = ("_by_system", "_conn", "_descriptor", "_out", "_path", "_timeout")
 
-    def __init__(self, conn: Connection, descriptor: int, path: bytes, *, by_system: bool) -> None:
-        self._conn, self._descriptor, self._path = conn, descriptor, path
+    def __init__(
+        self, conn: Connection, out: Stream | Paced, descriptor: int, path: bytes, *, by_system: bool
+    ) -> None:
+        self._conn, self._out, self._descriptor, self._path = conn, out, descriptor, path
         self._by_system = by_system
         self._timeout = conn.settings.send_timeout
 
     async def part(self, head: bytes, start: int, end: int) -> None:
         """Send *head*, then the octets from *start* to *end*."""
-        stream = self._conn.stream
+        stream = self._out
         size = end - start
         first = self._read(start, size if size <= _PIECE else _FIRST)
         await stream.send(head + first, self._timeout)
@@ -74,13 +79,13 @@ class FileSender:
                 continue
             pending += self._read(start, end - start)
             if len(pending) >= _PIECE:
-                await self._conn.stream.send(pending, self._timeout)
+                await self._out.send(pending, self._timeout)
                 pending = b""
-        await self._conn.stream.send(pending + multipart.end, self._timeout)
+        await self._out.send(pending + multipart.end, self._timeout)
 
     async def framed(self, head: bytes, framer: Framer, size: int) -> None:
         """Send *head*, then what *framer* makes of the file's *size* octets."""
-        stream = self._conn.stream
+        stream = self._out
         start = 0
         while True:
             piece = self._read(start, min(_PIECE, size - start))

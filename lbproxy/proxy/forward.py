@@ -17,7 +17,7 @@ from lbproxy.http.accel import orders, place_of, surviving
 from lbproxy.http.exchange import Attempt
 from lbproxy.http.verdict import Redirect
 from lbproxy.protocols.diagnosis import speaks_http
-from lbproxy.proxy.deliver import Reply, Unsent, deliver
+from lbproxy.proxy.deliver import Reply, deliver
 from lbproxy.proxy.inquiry import Inquiry, Source
 from lbproxy.proxy.logfile import printable
 from lbproxy.wire.body import CHUNKED, NO_BODY, Framing
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lbproxy.http.exchange import Exchange
     from lbproxy.plan import ForwardAction
     from lbproxy.protocols.forwarding import UpstreamProtocol
+    from lbproxy.proxy.backlog import Backlog
     from lbproxy.proxy.connection import Connection
     from lbproxy.proxy.upstream import Upstream
     from lbproxy.wire.heads import ResponseHead
@@ -107,7 +108,7 @@ class Forwarding:
     def __init__(self, of: Forwarder, conn: Connection, upstream: Upstream, inquiry: Inquiry) -> None:
         self._of, self._conn, self._upstream, self._inquiry = of, conn, upstream, inquiry
         self._ex, self._poller = inquiry.exchange, conn.stream.poller
-        self._unsent: Unsent = b""
+        self._unsent: Backlog | None = None
 
     async def run(self) -> int | Redirect:
         """Try one server after the other, as far as the rules allow; returns as `Forwarder.__call__`."""
@@ -130,10 +131,16 @@ class Forwarding:
                 attempt.response_time = now - attempt.started
                 group.release(peer, outcome, now, attempt.header_time, attempt.response_time)
             if status is not None:
-                if self._unsent:  # a slow client, which is no business of the server's any more
-                    await self._conn.stream.send(self._unsent, self._conn.settings.send_timeout)
-                    ex.completed = True
+                if self._unsent is not None:  # a slow client, which is no business of the server's any more
+                    await self._send_rest(self._unsent)
                 return status
+
+    async def _send_rest(self, unsent: Backlog) -> None:
+        try:
+            await unsent.drain()
+            self._ex.completed = True
+        finally:
+            unsent.close()
 
     def _nobody(self, now: float) -> int:
         name = self._upstream.group.name
@@ -178,7 +185,7 @@ class Forwarding:
         self._upstream.group.answered(peer, attempt.header_time, attempt.started + attempt.header_time)
         try:
             reusable, self._unsent = await deliver(self._conn, self._inquiry, reply, attempt)
-            ex.completed = not self._unsent
+            ex.completed = self._unsent is None
             if reusable:
                 reply.pooled.requests += 1
                 self._upstream.pool.put(peer, reply.pooled, self._poller.now)

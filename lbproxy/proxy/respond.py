@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lbproxy import __version__
 from lbproxy.http.accel import merge_into_own
 from lbproxy.http.errorpage import error_body, error_json, wants_json
+from lbproxy.proxy.pacing import outlet
 from lbproxy.wire import uri
 from lbproxy.wire.body import Framer, as_it_is, encode_chunk, in_chunks
 from lbproxy.wire.fields import line, without
@@ -101,7 +102,7 @@ async def send_answer(
     head, framer = compose(conn, ex, status, fields, None if status in _BODILESS else len(body))
     if ex.method != b"HEAD":
         head += body if framer is None else framer(body, True)
-    await conn.stream.send(head, conn.settings.send_timeout)
+    await outlet(conn, ex).send(head, conn.settings.send_timeout)
     ex.completed = True
 
 
