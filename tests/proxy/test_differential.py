@@ -459,7 +459,7 @@ def stale(method: str) -> Conversation:
     return Conversation("http", True, asked, CLOSING, (), (Script(OK), Script(silence)))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(CONVERSATIONS)
 @example(answered_early())
 @example(stale("GET"))
