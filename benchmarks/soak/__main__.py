@@ -67,8 +67,9 @@ async def _soak(world: World, tally: Tally, options: argparse.Namespace) -> None
             await world.reload_for_ever(options.reload_every)
         await trio.sleep(_CALM)
         _show(f"after {world.reloads} reloads", world)
-        await trio.sleep(half)
-        _show("at the end", world)
+        for when in ("a third of the rest later", "two thirds later", "at the end"):
+            await trio.sleep(half / 3)
+            _show(when, world)
         load.cancel_scope.cancel()
     await trio.sleep(_CALM)
     _show("without load", world)
