@@ -120,8 +120,8 @@ def test_killed_worker_is_replaced_and_logged(tmp_path: Path, port: int) -> None
 def test_worker_that_dies_again_and_again_is_replaced_after_pauses_that_are_told(tmp_path: Path, port: int) -> None:
     with Fake(tmp_path, listen=[port]) as fake:
         fake.ready()
-        count = 1
-        while not fake.stderr.matching(r"\[warn\] worker 0 ends again and again soon after its start, next try in 0.25 s"):
+        count, told = 1, r"\[warn\] worker 0 ends again and again soon after its start, next try in 0.25 s"
+        while not fake.stderr.matching(told):
             os.kill(fake.workers(count)[-1], signal.SIGKILL)
             count += 1
             fake.workers(count)
