@@ -30,8 +30,9 @@ def test_what_is_written_can_be_read(seconds: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"now", b"0", b"Sun, 06 Nov 1994 08:49:37", b"Sun, 31 Feb 1994 08:49:37 GMT", b"Sun, 06 Nov 1994 25:49:37 GMT",
-     b"Sun, 06 Nov 1994 08:49:61 GMT", b"Sun, 06 Nov 1994 08:49:37 GMT ", "Sun, 0\u0666 Nov 1994 08:49:37 GMT".encode()],
+    [b"", b"now", b"0", b"Sun, 06 Nov 1994 08:49:37", b"Sun, 31 Feb 1994 08:49:37 GMT",
+     b"Sun, 06 Nov 1994 25:49:37 GMT", b"Sun, 06 Nov 1994 08:49:61 GMT", b"Sun, 06 Nov 1994 08:49:37 GMT ",
+     "Sun, 0\u0666 Nov 1994 08:49:37 GMT".encode()],
 )
 def test_anything_else_is_no_date(text: bytes) -> None:
     assert parse_date(text) is None
