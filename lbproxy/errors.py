@@ -7,7 +7,7 @@ Every exception lbproxy raises on purpose.
     * `ConfigErrors`: all the mistakes of one run
     * `MalformedMessage`: a codec met octets its grammar does not allow; it does not know whose they are
     * `StreamError`: a socket ended or stood still; the stream does not know whose it is
-        * `StreamClosed`, `StreamTimeout`
+        * `StreamClosed`, `StreamTimeout`, `LocalAddressError`
     * `UpstreamError`: a server of an upstream failed one attempt
         * `ConnectFailed`, `UpstreamTimeout`, `UpstreamClosed`, `InvalidResponse`
     * `NoLivePeers`: no server of the upstream may be tried
@@ -145,6 +145,10 @@ class StreamError(LbproxyError):
 
 class StreamClosed(StreamError):
     """The other side closed or reset the connection, or it could not be made."""
+
+
+class LocalAddressError(StreamError):
+    """No connection can be made from the local address that it was to come from, whoever is at the other end."""
 
 
 class StreamTimeout(StreamError):

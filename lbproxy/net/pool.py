@@ -16,6 +16,8 @@ from lbproxy.net.stream import Stream
 
 K = TypeVar("K", bound=Hashable)
 
+_FEW = 100  # keys without a connection that are of no importance
+
 
 class Pooled:
     """
@@ -74,6 +76,8 @@ class Pool(Generic[K]):
             return
         if len(self._idle) >= self._limit:
             self._drop(next(iter(self._idle)))
+        if len(self._by_key) > 2 * self._limit + _FEW:  # keys come and go, if clients' addresses are part of them
+            self._by_key = {known: waiting for known, waiting in self._by_key.items() if waiting}
         pooled.idle_since = now
         self._idle[pooled] = key
         self._by_key.setdefault(key, []).append(pooled)

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from lbproxy.errors import StreamClosed, StreamTimeout, describe
+from lbproxy.errors import LocalAddressError, StreamClosed, describe
 from lbproxy.net.channel import Channel
 from lbproxy.net.readiness import MOST_READY_CALLS, Poller
 
 RECV_SIZE = 65536
 _FILE_PIECE, _FILE_WEIGHT = 1 << 19, 8  # octets of a file sent at once, and as how many ready calls that counts
+_BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT: connect() chooses, as among ports used with other servers
+_IPV6_TRANSPARENT = 75
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
 
 SockAddr = str | tuple[str, int]
@@ -210,6 +212,8 @@ async def connect(
     timeout: float,
     *,
     keepalive: bool = False,
+    source: tuple[str, int] | None = None,
+    transparent: bool = False,
     waiting: Callable[[Stream], None] | None = None,
 ) -> Stream:
     """
@@ -217,10 +221,13 @@ async def connect(
 
     Args:
         keepalive: Set SO_KEEPALIVE.
+        source: The address and port (0: any) that the connection comes from; None: the system chooses.
+        transparent: That address need not be this machine's.
         waiting: Called with what may be interrupted, if the other side does not accept at once.
 
     Raises:
         StreamTimeout: No answer within *timeout* seconds.
+        LocalAddressError: *source* can't be used.
         StreamClosed: Refused, unreachable, or out of descriptors; its errno says which.
     """
     try:
@@ -233,6 +240,8 @@ async def connect(
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if keepalive:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if source is not None:
+                _bind(sock, source, transparent=transparent)
         code = sock.connect_ex(target)
         if code == errno.EINPROGRESS:
             stream.writable = False
@@ -240,9 +249,6 @@ async def connect(
                 waiting(stream)
             await stream.wait_writable(timeout)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    except (StreamTimeout, StreamClosed):
-        stream.close()
-        raise
     except OSError as error:  # a path too long for a unix socket
         stream.close()
         raise _closed("connect", error) from None
@@ -254,6 +260,25 @@ async def connect(
         raise _closed("connect", OSError(code, os.strerror(code)))
     stream.readable = False  # the server has nothing to say before it was asked
     return stream
+
+
+def _bind(sock: socket.socket, source: tuple[str, int], *, transparent: bool) -> None:
+    """Have *sock* connect from *source* (ngx_event_connect.c:ngx_event_connect_peer)."""
+    host, port = source
+    try:
+        if transparent and sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
+        elif transparent:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TRANSPARENT, 1)
+    except OSError as error:
+        hint = " (workers need CAP_NET_RAW)" if error.errno == errno.EPERM else ""
+        raise LocalAddressError(f"setsockopt(IP_TRANSPARENT) failed {describe(error)}{hint}") from None
+    try:
+        if not port:
+            sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+        sock.bind(source)
+    except OSError as error:
+        raise LocalAddressError(f"bind({host}) failed {describe(error)}", error.errno or 0) from None
 
 
 async def _socket_after(refusal: OSError, poller: Poller, family: int, timeout: float) -> socket.socket:

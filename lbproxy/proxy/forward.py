@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from lbproxy.http.exchange import Exchange
     from lbproxy.plan import ForwardAction
     from lbproxy.protocols.forwarding import UpstreamProtocol
+    from lbproxy.protocols.local import Local, LocalOf
     from lbproxy.proxy.backlog import Backlog
     from lbproxy.proxy.connection import Connection
-    from lbproxy.proxy.upstream import Upstream
+    from lbproxy.proxy.upstream import Kept, Upstream
     from lbproxy.wire.heads import ResponseHead
 
 _CONDITIONS = {status: f"http_{status}" for status in (500, 502, 503, 504, 403, 404, 429)}
@@ -71,7 +72,9 @@ class Forwarder:
         if conn.body is not None or self.protocol.set_body is not None:
             source, framing = await self._body(conn, ex)
         upstream = self.upstream or await self.find(self.protocol, ex)
-        inquiry = Inquiry(ex, conn.stream, self.protocol, framing, source)
+        local_of = self.protocol.local
+        local = _local_address(conn, ex, local_of) if local_of is not None else None
+        inquiry = Inquiry(ex, conn.stream, self.protocol, framing, source, local=local)
         return await Forwarding(self, conn, upstream, inquiry).run()
 
     async def _body(self, conn: Connection, ex: Exchange) -> tuple[Source, Framing]:
@@ -98,6 +101,15 @@ class Forwarder:
         protocol = self.protocol
         takes = protocol.chunked_requests or framing != CHUNKED
         return takes and protocol.set_body is None and not self.settings.request_buffering
+
+
+def _local_address(conn: Connection, ex: Exchange, local_of: LocalOf) -> Local | None:
+    """Return where the connection for *ex* comes from; what is no address is as good as none (as in nginx)."""
+    try:
+        return local_of(ex)
+    except ValueError as error:
+        conn.log("error", str(error))
+        return None
 
 
 class Forwarding:
@@ -188,7 +200,7 @@ class Forwarding:
             ex.completed = self._unsent is None
             if reusable:
                 reply.pooled.requests += 1
-                self._upstream.pool.put(peer, reply.pooled, self._poller.now)
+                self._upstream.pool.put(self._kept(peer), reply.pooled, self._poller.now)
             else:
                 reply.pooled.stream.close()
         except UpstreamError as error:
@@ -220,7 +232,8 @@ class Forwarding:
         more over a new one, unless the server may have begun to carry it out and it must not be repeated.
         """
         inquiry = self._inquiry
-        pooled = self._upstream.pool.get(peer, attempt.started) if self._of.protocol.keepalive else None
+        pool = self._upstream.pool
+        pooled = pool.get(self._kept(peer), attempt.started) if self._of.protocol.keepalive else None
         while True:
             if pooled is None:
                 pooled = await inquiry.connect(self._upstream, peer)
@@ -242,6 +255,11 @@ class Forwarding:
                 raise
             else:
                 return Reply(head, rest, pooled)
+
+    def _kept(self, peer: Peer) -> Kept:
+        """Return what tells the connections to *peer* apart that may serve this exchange."""
+        local = self._inquiry.local
+        return peer if local is None else (peer, local)
 
     def _may_retry(self, condition: str, *, sent: bool) -> bool:
         ex = self._ex

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lbproxy.net.pool import Pooled
     from lbproxy.net.stream import Stream
     from lbproxy.protocols.forwarding import UpstreamProtocol
+    from lbproxy.protocols.local import Local
     from lbproxy.proxy.upstream import Upstream
     from lbproxy.wire.body import Framing
     from lbproxy.wire.heads import ResponseHead
@@ -52,6 +53,7 @@ class Inquiry:
         client: The client's stream; its end, while a server is waited for, is raised as `ClientGone`.
         framing: Of the body as it will be sent.
         source: The body.
+        local: Where its connections come from; None: from anywhere.
 
     Attributes:
         body_sent: The server got the whole body of the last `put`; else its connection must not be used again.
@@ -59,7 +61,7 @@ class Inquiry:
     """
 
     __slots__ = ("_client", "_framing", "_heard", "_reader", "_request", "_server", "_settings", "_source", "_unsent",
-                 "body_sent", "exchange", "half_closed", "protocol")
+                 "body_sent", "exchange", "half_closed", "local", "protocol")
 
     def __init__(
         self,
@@ -68,8 +70,10 @@ class Inquiry:
         protocol: UpstreamProtocol,
         framing: Framing,
         source: Source,
+        *,
+        local: Local | None = None,
     ) -> None:
-        self.exchange, self._client = exchange, client
+        self.exchange, self._client, self.local = exchange, client, local
         self.protocol, self._settings = protocol, protocol.settings
         self._framing, self._source = framing, source
         self._request = protocol.encode_request(exchange, framing)
@@ -95,7 +99,7 @@ class Inquiry:
         settings, watch = self._settings, self._watch_client
         try:
             return await upstream.connect(
-                peer, settings.connect_timeout, keepalive=settings.socket_keepalive, waiting=watch
+                peer, self.local, settings.connect_timeout, keepalive=settings.socket_keepalive, waiting=watch
             )
         except StreamError as error:
             raise failed(error, "connect", peer, self.protocol, self._request, fresh=True, silent=True) from None

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from lbproxy.balance.peer import Peer
 from lbproxy.config.model import Address
-from lbproxy.errors import MalformedMessage, StreamClosed
+from lbproxy.errors import LocalAddressError, MalformedMessage, StreamClosed
 from lbproxy.net.descriptors import SCARCE
 from lbproxy.net.pool import Pool, Pooled
 from lbproxy.net.stream import SockAddr, Stream, connect
+from lbproxy.protocols.local import Local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lbproxy.balance.group import PeerGroup
-    from lbproxy.balance.peer import Chance, Peer
+    from lbproxy.balance.peer import Chance
     from lbproxy.balance.rows import Row
     from lbproxy.config.core import PoolSettings
     from lbproxy.http.exchange import Exchange
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 
 _NAME_LIFETIME = 30.0  # seconds that a name resolved at run time is believed
 _MOST_NAMES = 1000  # of them remembered at once
+
+
+Kept = Peer | tuple[Peer, Local]
+"""What kept connections are told apart by: one made from an address of its own serves requests that want that one."""
 
 
 class Upstream:
@@ -54,25 +60,32 @@ class Upstream:
         self, poller: Poller, group: PeerGroup, key: Callable[[Exchange], bytes], pool: PoolSettings
     ) -> None:
         self._poller, self.group, self.key = poller, group, key
-        self.pool: Pool[Peer] = Pool(pool.keepalive, pool.keepalive_requests, pool.keepalive_time,
+        self.pool: Pool[Kept] = Pool(pool.keepalive, pool.keepalive_requests, pool.keepalive_time,
                                      pool.keepalive_timeout)
 
     async def connect(
-        self, peer: Peer, timeout: float, *, keepalive: bool, waiting: Callable[[Stream], None]
+        self, peer: Peer, local: Local | None, timeout: float, *, keepalive: bool, waiting: Callable[[Stream], None]
     ) -> Pooled:
         """
         Make a new connection to *peer*.
 
         Args:
+            local: Where it comes from; of no consequence for a unix socket.
             keepalive, waiting: As of `lbproxy.net.stream.connect`.
 
         Raises:
             StreamError: As `lbproxy.net.stream.connect`.
-            MalformedMessage: There is no descriptor for it, which is no fault of the peer's (500).
+            MalformedMessage: There is no descriptor for it, or it can't come from *local*, which is no fault of the
+                peer's (500).
         """
         family, target = sockaddr(peer.address)
         try:
-            stream = await connect(self._poller, family, target, timeout, keepalive=keepalive, waiting=waiting)
+            stream = await connect(
+                self._poller, family, target, timeout, keepalive=keepalive, waiting=waiting,
+                source=None if local is None else local[:2], transparent=local is not None and local.transparent,
+            )  # fmt: skip
+        except LocalAddressError as error:
+            raise MalformedMessage(f"{error.reason} while connecting to upstream", 500) from None
         except StreamClosed as error:
             if error.errno in SCARCE:
                 raise MalformedMessage(f"{error.reason} while connecting to upstream", 500) from None
