@@ -8,6 +8,7 @@ configured.  On top of nginx, what would lie to an application stays out:
 * CONTENT_LENGTH is the length of the body as it is sent; HTTP_TRANSFER_ENCODING does not appear;
 * HTTP_PROXY, which CGI programs take for their own proxy (CVE-2016-5385);
 * fields that the client's Connection names (RFC 9110 section 7.6.1), and an upgrade to h2c;
+* line ends, which only a decoded path can bring: such a request is refused;
 * HTTP_X_FORWARDED_PROTO is ours, and HTTP_X_FORWARDED_SSL nobody's: uWSGI believes them (core/protocol.c).
 """
 
@@ -22,6 +23,7 @@ from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context, setting, setting_list
 from lbproxy.config.values import Misfit, number_between
+from lbproxy.errors import MalformedMessage
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter
 from lbproxy.http.pace import compile_size
@@ -106,7 +108,12 @@ class UwsgiProtocol:
     def encode_request(self, ex: Exchange, framing: Framing) -> bytes:
         """See `UpstreamProtocol`."""
         settings = self.settings
-        packed = uwsgi.encode_entries(self._params(ex, framing))
+        params = self._params(ex, framing)
+        # once the path has been changed here, any variable may hold what it was decoded from
+        decoded = ex.path if ex.raw_path is not None else b"".join([value for _, value in params])
+        if b"\n" in decoded or b"\r" in decoded:
+            raise MalformedMessage("a line end in what a uwsgi variable is made of")
+        packed = uwsgi.encode_entries(params)
         if settings.pass_request_headers:
             packed += self._fields(ex, framing)
         return uwsgi.wrap(packed, settings.modifier1, settings.modifier2)

@@ -115,14 +115,13 @@ def to_uwsgi(data: bytes) -> None:
     try:
         got = variables(action_of(_plan(_UWSGI), ex).protocol.encode_request(ex, framing))
     except MalformedMessage as error:
-        assert error.status == 431
+        assert error.status == (400 if _BREAK.search(ex.path) else 431)
         return
     assert not _NEVER & set(got)
     assert got[b"HTTP_X_REAL_IP"] == b"192.0.2.7"
     assert got[b"CONTENT_LENGTH"] == (b"%d" % framing if framing >= 0 else b"")
     assert (got[b"REQUEST_METHOD"], got[b"PATH_INFO"]) == (head.method, ex.path)
-    assert not [name for name, value in got.items() if _BREAK.search(value) and name != b"PATH_INFO"]
-    assert b"\0" not in got[b"PATH_INFO"]
+    assert not [name for name, value in got.items() if _BREAK.search(value)]
     named = {name.upper().replace(b"-", b"_") for name, _ in head.fields()}
     ours = {b"HOST", b"X_REAL_IP", b"X_FORWARDED_PROTO", b"UPGRADE"}
     hidden = {name.upper().replace(b"-", b"_") for name in head.connection_tokens} - ours

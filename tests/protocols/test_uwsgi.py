@@ -243,3 +243,17 @@ def test_any_fields_make_a_packet_with_each_name_once(fields: list[tuple[str, st
         return
     values = head.get_all(b"x-a") or head.get_all(b"x_a")
     assert got.get(b"HTTP_X_A") == (b", ".join(values) if values else None)
+
+
+@pytest.mark.parametrize("target", [b"/a%0d%0ab", b"/%0A", b"/x/%0d"])
+def test_no_variable_has_a_line_end(target: bytes) -> None:
+    """An application may write PATH_INFO into a log or a field of its answer.  Robustness 10."""
+    for lines in ("", "rewrite (?s)^/(.*)$ /app break; uwsgi_param ASKED $1;"):
+        plan = server_of(f"location / {{ include uwsgi_params; {lines} uwsgi_pass 127.0.0.1:1; }}")
+        ex = arrive(plan, request(target))
+        run = plan.routes[ex.location].script
+        if run is not None:
+            run(ex)
+        with pytest.raises(MalformedMessage) as caught:
+            action_of(plan, ex).protocol.encode_request(ex, NO_BODY)
+        assert caught.value.status == 400
