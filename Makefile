@@ -50,6 +50,9 @@ hostile: $(STAMP)
 fuzz: $(STAMP) $(VENV)/fuzzing
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--total $(SECONDS)) $(ARGS)
 
+docs: $(STAMP)
+	@$(BIN)/python -m lbproxy.tools.directives > docs/directives.md
+
 clean:
 	rm -rf $(VENV) .run .fuzz dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from lbproxy import plan
-from lbproxy.config.vocabulary import Role, Vocabulary
 from lbproxy.errors import ConfigErrors
 from tests.support.loading import load_text
 
@@ -67,17 +65,6 @@ def test_command_line_options_exist() -> None:
     shown = [line.split("#")[0] for line in lines if line.startswith("lbproxy ")]
     assert shown
     assert {option for line in shown for option in re.findall(r" (--?\w[\w-]*)", line)} <= known
-
-
-def test_table_names_the_directives_that_work() -> None:
-    """All that are obeyed, and none that are merely accepted; of a family with two prefixes, one is enough."""
-    section = README.partition("## Directives\n")[2].partition("\n\nDirectives that only tune")[0]
-    named = set(re.findall(r"`(\w{3,})`", section)) - {"include"}  # read before any grammar
-    idle = {Role.IGNORED, Role.UNSUPPORTED}
-    entries = Vocabulary(plan.GRAMMAR).entries
-    obeyed = {name for name, all_of in entries.items() if any(entry.role not in idle for entry in all_of)}
-    assert named - obeyed == set()
-    assert {name for name in obeyed - named if name.replace("uwsgi_", "proxy_") not in named} == set()
 
 
 def test_links_lead_somewhere() -> None:
