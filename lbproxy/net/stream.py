@@ -274,6 +274,8 @@ def _bind(sock: socket.socket, source: tuple[str, int], *, transparent: bool) ->
         hint = " (workers need CAP_NET_RAW)" if error.errno == errno.EPERM else ""
         raise LocalAddressError(f"setsockopt(IP_TRANSPARENT) failed {describe(error)}{hint}") from None
     try:
+        if (":" in host) != (sock.family == socket.AF_INET6):  # bind() itself would ask the resolver about it
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))  # noqa: TRY301 - as the system's
         if not port:
             sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
         sock.bind(source)

@@ -24,6 +24,7 @@ from lbproxy.plan import Plan, load
 from lbproxy.process.configfile import FileIncluder, resolve
 from lbproxy.process.detach import STDERR, STDOUT, Terminal
 from lbproxy.process.options import DEFAULT_PID, Options
+from lbproxy.process.places import check_places, make_places, temporary_places
 from lbproxy.process.privileges import Identity, hand_over, identity, owner_ids
 from lbproxy.proxy.logfile import ErrorPlaces, Logs, Sink
 from lbproxy.proxy.syslog import is_syslog
@@ -156,7 +157,7 @@ def check(plan: Plan, options: Options) -> None:
 
     Raises:
         InvalidValue: The ``user`` directive, or the owner of a socket, names someone unknown here.
-        OSError: A log could not be written; the filename is set.
+        OSError: A log could not be written, or a directory not be made; the filename is set.
     """
     workers_identity(plan)
     for listener in plan.config.listeners:
@@ -170,6 +171,7 @@ def check(plan: Plan, options: Options) -> None:
         if not os.access(place, os.W_OK) and file.parent != Path("logs"):
             code = errno.EACCES if place.exists() else errno.ENOENT
             raise OSError(code, os.strerror(code), path)
+    check_places(temporary_places(plan))
 
 
 class LoadedCycle:
@@ -178,7 +180,7 @@ class LoadedCycle:
 
     Raises:
         InvalidValue: The ``user`` directive names someone unknown here.
-        OSError: A log can't be opened; the filename is set.
+        OSError: A log can't be opened, or a directory not be made; the filename is set.
     """
 
     def __init__(self, plan: Plan, options: Options, terminal: Terminal) -> None:
@@ -194,6 +196,7 @@ class LoadedCycle:
         self._identity = workers_identity(plan)
         self._places = log_places(plan, options)
         _make_directories(self._places.files())
+        make_places(temporary_places(plan), self._identity)
         self._logs = Logs(*self._places)
         self._hand_over_logs()
 

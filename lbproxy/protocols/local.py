@@ -68,7 +68,7 @@ def parse_bind(directive: Directive) -> Bind | None:
 def _parse(text: str, transparent: bool) -> Local | None:
     """Return the address *text*, None if it is none (ngx_parse_addr_port)."""
     try:
-        endpoint = parse_endpoint(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text, 0)
+        endpoint = parse_endpoint(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     except ValueError:
         return None
     if endpoint.path or not is_literal(endpoint.host):

@@ -15,7 +15,7 @@ import trio
 
 from lbproxy.errors import StreamClosed, describe
 from lbproxy.net.readiness import MOST_READY_CALLS
-from lbproxy.proxy.temporary import open_temporary
+from lbproxy.proxy.temporary import open_temporary, path_of
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -38,14 +38,14 @@ class Backlog:
         pace: How fast they may go; None: as fast as the client takes them.
         room: Octets that the file may take; 0: there is to be none.
         place: Where the file lies, see `open_temporary`.
-        complain: Told why the file can't be written.
+        log: Takes level and message where the error log should know of the file.
 
     Attributes:
         held: Octets in memory.
         moved: Since when the client has taken nothing; monotonic seconds, of no meaning while nothing waits.
     """
 
-    __slots__ = ("_client", "_complain", "_end", "_file", "_pace", "_pieces", "_place", "_room", "_start", "_timeout",
+    __slots__ = ("_client", "_end", "_file", "_log", "_pace", "_pieces", "_place", "_room", "_start", "_timeout",
                  "held", "moved")
 
     def __init__(
@@ -56,10 +56,10 @@ class Backlog:
         *,
         room: int = 0,
         place: TempPlace | None = None,
-        complain: Callable[[str], None] = lambda _: None,
+        log: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self._client, self._timeout, self._pace = client, timeout, pace
-        self._room, self._place, self._complain = room, place, complain
+        self._room, self._place, self._log = room, place, log
         self._pieces: list[bytes | memoryview] = []
         self._file: FileIO | None = None
         self._start = self._end = 0  # of what is in the file and has not been sent
@@ -160,13 +160,15 @@ class Backlog:
         try:
             if self._file is None:
                 self._file = open_temporary(self._place)
+                name = path_of(self._file)
+                self._log("warn", f"an upstream response is buffered to a temporary file {name}".rstrip())
             while self._pieces:
                 written = os.pwritev(self._file.fileno(), self._pieces[:_MOST_PIECES], self._end)
                 self._end += written
                 self._drop(written)
         except OSError as error:
             self._room = 0
-            self._complain(f"answer not written to a temporary file {describe(error)}")
+            self._log("crit", f"upstream response not written to a temporary file {describe(error)}")
         return not self._pieces
 
     async def drain(self) -> None:

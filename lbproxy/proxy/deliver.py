@@ -185,7 +185,7 @@ def _new_backlog(conn: Connection, inquiry: Inquiry, *, buffered: bool) -> Backl
         pace_of(conn, inquiry.exchange),
         room=settings.max_temp_file_size if buffered else 0,
         place=settings.temp_path,
-        complain=partial(conn.log, "crit"),
+        log=conn.log,
     )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lbproxy.protocols.local import Local, LocalOf
     from lbproxy.proxy.backlog import Backlog
     from lbproxy.proxy.connection import Connection
+    from lbproxy.proxy.requestbody import RequestBody, Spool
     from lbproxy.proxy.upstream import Kept, Upstream
     from lbproxy.wire.heads import ResponseHead
 
@@ -85,7 +86,7 @@ class Forwarder:
             # else an error page, after a server that failed has got (some of) it
             if body.whole is None and passed and self._streams(ex.head.framing):
                 return body, ex.head.framing
-            whole = await body.spooled(conn.settings)
+            whole = await self._read_whole(conn, body)
             if ex.head.framing == CHUNKED:
                 ex.content_length = b"%d" % whole.size
             ex.body, ex.body_file = whole.in_memory(), whole.path
@@ -95,6 +96,15 @@ class Forwarder:
         if whole is None or not passed:
             return b"", 0 if body is not None and body.refused else NO_BODY  # nginx says that nothing is left of it
         return (whole if ex.body is None else ex.body), whole.size
+
+    async def _read_whole(self, conn: Connection, body: RequestBody) -> Spool:
+        read_before, settings = body.whole is not None, conn.settings
+        whole = await body.spooled(settings)
+        if not read_before and whole.in_memory() is None:
+            level = "warn" if settings.body_in_file_only == "off" else "notice"
+            name = printable(whole.path or b"")
+            conn.log(level, f"a client request body is buffered to a temporary file {name}".rstrip())
+        return whole
 
     def _streams(self, framing: Framing) -> bool:
         """Tell whether a body goes to the server as it comes (ngx_http_proxy_handler, request_body_no_buffering)."""
