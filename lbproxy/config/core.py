@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
@@ -110,6 +111,21 @@ def _keepalive_timeout(directive: Directive) -> tuple[float, float | None]:
     return duration(first), duration(rest[0]) if rest else None
 
 
+class Distrusted(NamedTuple):
+    """Browsers whose connections are not kept: Internet Explorer up to 6 behind a POST, Safari behind anything."""
+
+    msie6: bool
+    safari: bool
+
+
+def _keepalive_disable(directive: Directive) -> Distrusted:
+    """``keepalive_disable none | browser ...``."""
+    for arg in directive.args:
+        if arg.text not in ("none", *Distrusted._fields):
+            raise Misfit('invalid value "{value}"', arg, f"it must be none, {' or '.join(Distrusted._fields)}")
+    return Distrusted(*(name in directive.texts for name in Distrusted._fields))
+
+
 def _server_tokens(arg: Argument) -> bool:
     return choice("on", "off", "build")(arg) != "off"
 
@@ -142,6 +158,9 @@ class ClientSettings:
     )
     keepalive_requests: int = setting("keepalive_requests", number, 1000)
     keepalive_time: float = setting("keepalive_time", duration, 3600.0)
+    keepalive_disable: Distrusted = setting_args(
+        "keepalive_disable", _keepalive_disable, Distrusted(msie6=True, safari=False)
+    )
     max_body_size: int = setting("client_max_body_size", size, 1 << 20)
     header_buffer_size: int = setting("client_header_buffer_size", size, 1024, contexts=HTTP_SERVER)
     large_header_buffers: tuple[int, int] = setting_args(

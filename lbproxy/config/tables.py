@@ -67,7 +67,7 @@ IGNORED: Mapping[str, Ignored] = _ignored(
         EVERY_LEVEL,
         """sendfile_max_chunk tcp_nodelay tcp_nopush reset_timedout_connection aio aio_write
         directio directio_alignment output_buffers postpone_output read_ahead send_lowat
-        subrequest_output_buffer_size msie_padding msie_refresh keepalive_disable
+        subrequest_output_buffer_size msie_padding msie_refresh
         keepalive_min_timeout client_body_in_single_buffer postpone_gzipping""",
     ),
     ("memory of connections and requests", HTTP_SERVER, "connection_pool_size request_pool_size max_headers"),

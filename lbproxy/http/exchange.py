@@ -10,12 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from lbproxy.config.model import Location, VirtualServer
     from lbproxy.wire.heads import RequestHead, ResponseHead
     from lbproxy.wire.proxyline import Introduction
+
+
+class TcpInfo(NamedTuple):
+    """What the kernel knows of a TCP connection: times in microseconds, the window in segments, the space in octets."""
+
+    rtt: int
+    rttvar: int
+    snd_cwnd: int
+    rcv_space: int
 
 
 class Client:
@@ -33,10 +42,11 @@ class Client:
         requests: How many it has sent ($connection_requests).
         introduction: What a balancer in front has said of it (PROXY protocol); None if nothing.
         connected: Who is connected, where that is somebody else than who is meant (``set_real_ip_from``).
+        tcp_info: Asks the kernel about the connection; it knows nothing of one that is not TCP.
     """
 
     __slots__ = ("address", "connected", "introduction", "number", "opened", "packed", "port", "requests",
-                 "server_address", "server_port")
+                 "server_address", "server_port", "tcp_info")
 
     def __init__(
         self,
@@ -55,6 +65,7 @@ class Client:
         self.requests = 0
         self.introduction: Introduction | None = None
         self.connected: Client | None = None
+        self.tcp_info: Callable[[], TcpInfo | None] = _nothing
 
     def instead(self, address: bytes, packed: bytes, port: int) -> Client:
         """Return the client that is meant on this connection; *port* is 0 where it is not known."""
@@ -62,7 +73,12 @@ class Client:
             address, port, packed, self.server_address, self.server_port, number=self.number, opened=self.opened
         )
         meant.requests, meant.introduction, meant.connected = self.requests, self.introduction, self
+        meant.tcp_info = self.tcp_info
         return meant
+
+
+def _nothing() -> None:
+    """What is known of a connection about which nobody can be asked."""
 
 
 class Attempt:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from lbproxy.config.octets import octets
-from lbproxy.http.exchange import Attempt, Exchange
+from lbproxy.http.exchange import Attempt, Exchange, TcpInfo
 from lbproxy.wire import uri
 from lbproxy.wire.heads import Head, RequestHead
 from lbproxy.wire.proxyline import Introduction, find_tlv, tlv_path
@@ -231,6 +231,16 @@ def introduced_tlv(name: str) -> Getter:
     def get(ex: Exchange) -> bytes | None:
         said = ex.client.introduction
         return None if said is None else find_tlv(said.tlvs, path)
+
+    return get
+
+
+def tcp_info(show: Callable[[TcpInfo], int]) -> Getter:
+    """Return $tcpinfo_*: of what the kernel knows of the client's connection now."""
+
+    def get(ex: Exchange) -> bytes | None:
+        known = ex.client.tcp_info()
+        return None if known is None else b"%d" % show(known)
 
     return get
 

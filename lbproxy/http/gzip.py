@@ -18,6 +18,7 @@ from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.regex import compile_regex
 from lbproxy.config.settings import EVERY_LEVEL, Context, setting, setting_args
 from lbproxy.config.values import Misfit, flag, number_between, size
+from lbproxy.http.browsers import MSIE6
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.filters import BodyFilterFactory, Filtered
 from lbproxy.wire import fields
@@ -29,7 +30,6 @@ PROXIED = ("off", "expired", "no-cache", "no-store", "private", "no_last_modifie
 _STATUSES = frozenset({200, 403, 404})
 _WITH_HEADER = 31  # zlib: a window of 32 KiB, and gzip's header and trailer around it
 _ACCEPTS = re.compile(rb"(?i)(?:^|[, \t])gzip[ \t]*(?:;[ \t]*q=([0-9.]*)[ \t]*)?(?:,|$)")
-_MSIE6 = r"MSIE [4-6]\.(?!.*SV1)"
 _FIELD = re.compile(
     rb"(?i)(?:^|(?<=\n))(content-type|content-encoding|cache-control|expires|date|last-modified|etag):[ \t]*+([^\r]*)\r"
 )
@@ -49,7 +49,7 @@ def _proxied(directive: Directive) -> frozenset[str]:
 
 def _disable(directive: Directive) -> tuple[re.Pattern[bytes], ...]:
     return tuple(
-        compile_regex(arg, _MSIE6 if arg.text == "msie6" else arg.text, nocase=True) for arg in directive.args
+        MSIE6 if arg.text == "msie6" else compile_regex(arg, arg.text, nocase=True) for arg in directive.args
     )
 
 

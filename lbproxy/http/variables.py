@@ -16,6 +16,12 @@ from lbproxy.http.getters import Getter
 Constants = Mapping[str, bytes | Callable[[], bytes]]
 """Variables that come from the world outside: octets, or a function that is asked once per request."""
 
+_OF_TLS = """
+alpn_protocol cipher ciphers client_cert client_escaped_cert client_fingerprint client_i_dn client_i_dn_legacy
+client_raw_cert client_s_dn client_s_dn_legacy client_serial client_sigalg client_v_end client_v_remain client_v_start
+client_verify curve curves early_data protocol server_name session_id session_reused sigalg
+"""
+
 VARIABLES: Mapping[str, Getter] = {
     # the request
     "args": getters.arguments,
@@ -25,6 +31,7 @@ VARIABLES: Mapping[str, Getter] = {
     "host": attrgetter("host"),
     "http2": getters.absent,
     "http3": getters.absent,
+    "quic_connection": getters.absent,
     "is_args": lambda ex: b"?" if ex.args else b"",
     "is_request_port": lambda ex: b":" if getters.request_port(ex) else b"",
     "query_string": getters.arguments,
@@ -58,6 +65,10 @@ VARIABLES: Mapping[str, Getter] = {
     "server_addr": attrgetter("client.server_address"),
     "server_name": getters.server_name,
     "server_port": getters.server_port,
+    "tcpinfo_rcv_space": getters.tcp_info(attrgetter("rcv_space")),
+    "tcpinfo_rtt": getters.tcp_info(attrgetter("rtt")),
+    "tcpinfo_rttvar": getters.tcp_info(attrgetter("rttvar")),
+    "tcpinfo_snd_cwnd": getters.tcp_info(attrgetter("snd_cwnd")),
     # limits
     "limit_conn_status": getters.limit_status("connections"),
     "limit_req_status": getters.limit_status("requests"),
@@ -79,12 +90,16 @@ VARIABLES: Mapping[str, Getter] = {
     "upstream_addr": getters.every_attempt(attrgetter("name")),
     "upstream_bytes_received": getters.every_attempt(lambda attempt: b"%d" % attempt.bytes_received),
     "upstream_bytes_sent": getters.every_attempt(lambda attempt: b"%d" % attempt.bytes_sent),
+    "upstream_cache_etag": getters.absent,
+    "upstream_cache_last_modified": getters.absent,
     "upstream_cache_status": getters.absent,
     "upstream_connect_time": getters.every_attempt(lambda attempt: getters.seconds(attempt.connect_time)),
     "upstream_header_time": getters.every_attempt(lambda attempt: getters.seconds(attempt.header_time)),
     "upstream_response_length": getters.every_attempt(lambda attempt: b"%d" % attempt.response_length),
     "upstream_response_time": getters.every_attempt(lambda attempt: getters.seconds(attempt.response_time)),
     "upstream_status": getters.every_attempt(lambda attempt: b"%d" % attempt.status if attempt.status else b"-"),
+    # TLS, which ends in front of lbproxy
+    **dict.fromkeys((f"ssl_{name}" for name in _OF_TLS.split()), getters.absent),
 }
 
 PREFIXES: Mapping[str, Callable[[str], Getter]] = {

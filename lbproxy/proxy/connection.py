@@ -17,6 +17,7 @@ import trio
 
 from lbproxy.config.core import MainSettings
 from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTimeout
+from lbproxy.http.browsers import is_msie6, is_safari
 from lbproxy.http.exchange import Client, Exchange
 from lbproxy.http.getters import server_name
 from lbproxy.proxy.introduction import hear
@@ -115,7 +116,6 @@ class Connection:
 
     async def _serve_one(self) -> bool:
         """Serve one request; return whether there may be another."""
-        self.route = self._first
         pipelined = self._buf != b"" and self.client.requests > 0
         try:
             head = await self._read_head()
@@ -154,6 +154,7 @@ class Connection:
         """Return the next head, or None when the client has no further request."""
         if not self._buf and not await self._await_request():
             return None
+        self.route = self._first
         head = parse_request(self._buf, self._first.limits)
         if head is None:
             self._server.reading += 1
@@ -194,7 +195,7 @@ class Connection:
 
     async def _await_request(self) -> bool:
         """Wait for the first octets of a request; False when none come."""
-        settings = self._first.client
+        settings = self.settings  # of the request before
         timeout = settings.keepalive_timeout[0] if self.client.requests else settings.header_timeout
         if self._server.draining:
             timeout = min(timeout, self._server.patience)
@@ -257,6 +258,8 @@ class Connection:
             or not settings.keepalive_timeout[0]
             or ex.started - client.opened > settings.keepalive_time
             or (self.body is not None and self.body.awaited)  # what comes next may or may not be the body
+            or (ex.method == b"POST" and settings.keepalive_disable.msie6 and ex.head.derive(is_msie6))
+            or (settings.keepalive_disable.safari and ex.head.derive(is_safari))
             or self._server.draining
         ):
             ex.keep_alive = False

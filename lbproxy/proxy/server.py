@@ -8,6 +8,7 @@ import math
 import random
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -23,6 +24,7 @@ from lbproxy.proxy.connection import Connection
 from lbproxy.proxy.dispatch import Dispatcher
 from lbproxy.proxy.handlers import handlers
 from lbproxy.proxy.reception import Reception
+from lbproxy.proxy.tcpinfo import tcp_info
 from lbproxy.proxy.temporary import find_room
 from lbproxy.proxy.upstream import Upstreams
 
@@ -197,4 +199,6 @@ def _client(sock: socket.socket, peername: Any, number: int, now: float) -> Clie
     host, port = peername[:2]
     own_host, own_port = sock.getsockname()[:2]
     packed = socket.inet_pton(sock.family, host.partition("%")[0])
-    return Client(host.encode(), port, packed, own_host.encode(), own_port, number=number, opened=now)
+    client = Client(host.encode(), port, packed, own_host.encode(), own_port, number=number, opened=now)
+    client.tcp_info = partial(tcp_info, sock)
+    return client

@@ -60,6 +60,8 @@ def value(name: str, ex: Exchange | None = None) -> bytes | None:
         ("limit_rate", b"0"),
         ("msec", b"1795333560.500"),
         ("proxy_protocol_addr", None),
+        ("tcpinfo_rtt", None),
+        ("ssl_protocol", None),
         ("proxy_host", None),
         ("upstream_addr", None),
         ("upstream_status", None),

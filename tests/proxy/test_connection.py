@@ -90,6 +90,38 @@ class TestKeepAlive:
         assert len(scene.log()) == 1
         assert scene.log("error.log") == []
 
+    async def test_keepalive_timeout_is_that_of_the_last_request(self, scene: Scene) -> None:
+        """Not that of the first server of the socket: of the location that answered."""
+        conf = "server { listen 80; server_name other; } server { listen 80; server_name example.com; %s }"
+        await scene.serve(conf % "keepalive_timeout 20s; location / { } location /a { keepalive_timeout 5s; }")
+        for target, seconds in (("/", 20), ("/a", 5)):
+            client = await scene.client()
+            await client.ask(octets(target))
+            start = trio.current_time()
+            assert await client.ended()
+            assert trio.current_time() - start == pytest.approx(seconds, abs=0.1)
+
+    async def test_keepalive_disable(self, scene: Scene) -> None:
+        """Old Internet Explorers behind a POST unless told otherwise, and Safari if told to."""
+        await scene.serve(
+            "server { listen 80; return 200; server_name example.com; }"
+            " server { listen 80; server_name none; keepalive_disable none; return 200; }"
+            " server { listen 80; server_name safari; keepalive_disable safari; return 200; }"
+        )
+
+        async def kept(agent: str, method: str, host: str) -> bool:
+            body = b"x" if method == "POST" else b""
+            request = octets("/", f"User-Agent: {agent}", method=method, host=host, body=body)
+            return not closing(await scene.ask(request))
+
+        msie, safari = "Mozilla/4.0 (compatible; MSIE 5.5; Windows)", "Mozilla/5.0 (Mac OS X 10) Safari/1"
+        assert not await kept(msie, "POST", "example.com")
+        assert await kept(msie, "GET", "example.com")
+        assert await kept(msie, "POST", "none")
+        assert await kept(safari, "POST", "example.com")
+        assert not await kept(safari, "GET", "safari")
+        assert await kept(msie, "POST", "safari")
+
     async def test_keepalive_time(self, scene: Scene) -> None:
         """A connection older than keepalive_time gets one more answer."""
         await scene.serve(RETURN % "keepalive_time 30s;")
