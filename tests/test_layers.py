@@ -27,8 +27,8 @@ RANKS = {
     "lbproxy.http.router": 4, "lbproxy.balance": 4,
     "lbproxy.http.template": 5, "lbproxy.http.absolute": 5, "lbproxy.http.pace": 5,
     "lbproxy.http": 6, "lbproxy.protocols": 6,
-    "lbproxy.plan": 7,
-    "lbproxy.net": 8,
+    "lbproxy.directives": 7, "lbproxy.plan": 7,
+    "lbproxy.compiler": 8, "lbproxy.net": 8,
     "lbproxy.proxy": 9,
     "lbproxy.process": 10,
     "lbproxy.tools": 11, "lbproxy.testing": 11,
@@ -37,8 +37,8 @@ RANKS = {
 """The rank of a module is that of its longest prefix here."""
 
 PURE = ("lbproxy.errors", "lbproxy.wire", "lbproxy.config", "lbproxy.http", "lbproxy.balance", "lbproxy.protocols",
-        "lbproxy.plan", "lbproxy.process.commands", "lbproxy.process.events", "lbproxy.process.pauses",
-        "lbproxy.process.supervise", "lbproxy.process.watchdog")  # fmt: skip
+        "lbproxy.directives", "lbproxy.plan", "lbproxy.compiler", "lbproxy.process.commands", "lbproxy.process.events",
+        "lbproxy.process.pauses", "lbproxy.process.supervise", "lbproxy.process.watchdog")  # fmt: skip
 IMPURE = {"trio", "socket", "os", "time", "random", "logging"}
 
 MODULES = {

@@ -15,7 +15,7 @@ import pytest
 
 import lbproxy
 from lbproxy.config.settings import rows
-from lbproxy.plan import GRAMMAR
+from lbproxy.directives import GRAMMAR
 
 ROOT = Path(lbproxy.__file__).parent
 DECLARING = {base for kind in GRAMMAR.settings for base in kind.__mro__ if base is not object}

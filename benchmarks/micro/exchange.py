@@ -14,7 +14,7 @@ from itertools import count
 
 import trio
 
-from lbproxy import plan
+from lbproxy import compiler, plan
 from lbproxy.config.model import Address
 from lbproxy.config.reader import Environment
 from lbproxy.errors import Source
@@ -121,7 +121,7 @@ def _no_names(host: str, _port: int) -> list[Address]:
 
 def main() -> None:
     """Print the table."""
-    site = plan.load(Source("site.conf", SITE), Environment(_nothing, _no_names), {})
+    site = compiler.load(Source("site.conf", SITE), Environment(_nothing, _no_names), {})
     for what, path in (("passed on", "/item/"), ("answered here", "/here/")):
         for kind, source in (("the same", same), ("new target", new_targets), ("ever new", ever_new)):
             print(f"{what:14} {kind:10} {min(trio.run(measure, site, source(path)) for _ in range(3)):6.1f}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
 
-from lbproxy import plan
+from lbproxy import compiler, plan
 from lbproxy.config.model import Address
 from lbproxy.config.reader import Environment
 from lbproxy.errors import Source
@@ -97,7 +97,7 @@ def encode(protocol: UpstreamProtocol, ex: Exchange) -> bytes:
 
 def main() -> None:
     """Print the table."""
-    served = plan.load(Source("site.conf", SITE), Environment(_packaged, _no_names), CONSTANTS)
+    served = compiler.load(Source("site.conf", SITE), Environment(_packaged, _no_names), CONSTANTS)
     for path in (b"/plain", b"/usual", b"/uri", b"/uwsgi"):
         ex = exchange(served, path)
         action = served.routes[ex.location].action

@@ -43,10 +43,10 @@ class Census:
 
     def getters(self) -> Mapping[str, Getter]:
         """Return the variables that tell of it."""
-        return {
-            f"connections_{name}": lambda _, name=name: b"%d" % getattr(self.totals(), name)
-            for name in ("active", "reading", "writing", "waiting")
-        }
+        return {f"connections_{name}": self._getter(name) for name in ("active", "reading", "writing", "waiting")}
+
+    def _getter(self, name: str) -> Getter:
+        return lambda _: b"%d" % getattr(self.totals(), name)
 
 
 def page(totals: Totals) -> bytes:

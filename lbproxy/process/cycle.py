@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lbproxy import __version__
 from lbproxy.balance.shared import peers_key
+from lbproxy.compiler import load
 from lbproxy.config.core import MainSettings
 from lbproxy.config.reader import Environment
 from lbproxy.errors import InvalidValue
 from lbproxy.http.accesslog import LogKey
 from lbproxy.http.variables import Constants
-from lbproxy.plan import Plan, load
+from lbproxy.plan import Plan
 from lbproxy.process.configfile import FileIncluder, resolve
 from lbproxy.process.detach import STDERR, STDOUT, Terminal
 from lbproxy.process.options import DEFAULT_PID, Options

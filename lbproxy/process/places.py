@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lbproxy.config.core import ClientSettings
-from lbproxy.plan import PROTOCOLS, Plan
+from lbproxy.directives import PROTOCOLS
+from lbproxy.plan import Plan
 from lbproxy.process.privileges import Identity
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from lbproxy.config.settings import Context
 from lbproxy.config.vocabulary import Entry, Role, Vocabulary
-from lbproxy.plan import GRAMMAR
+from lbproxy.directives import GRAMMAR
 
 _INTRODUCTION = """\
 # Directives

@@ -8,7 +8,7 @@ import pytest
 
 from lbproxy.config.settings import rows
 from lbproxy.config.tables import IGNORED, UNSUPPORTED
-from lbproxy.plan import GRAMMAR
+from lbproxy.directives import GRAMMAR
 from tests.support.configs import mistakes
 
 

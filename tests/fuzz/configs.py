@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from lbproxy import config, plan
+from lbproxy import compiler, config
 from lbproxy.config.dump import dump
 from lbproxy.config.forms import parse
 from lbproxy.config.lexer import Kind, tokens, unescape
@@ -70,7 +70,7 @@ def _load(source: Source) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            loaded = plan.load(source, _ENVIRONMENT, CONSTANTS)
+            loaded = compiler.load(source, _ENVIRONMENT, CONSTANTS)
         except ConfigErrors as wrong:
             assert wrong.errors
             for error in wrong.errors:
@@ -84,7 +84,7 @@ def _load(source: Source) -> None:
     tree = parse(source, _include)
     written = Source("dump.conf", dump(tree))
     assert _shape(parse(written, _include)) == _shape(tree)
-    plan.load(written, _ENVIRONMENT, CONSTANTS)
+    compiler.load(written, _ENVIRONMENT, CONSTANTS)
 
 
 def nginx(data: bytes) -> None:

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lbproxy.config.vocabulary import Vocabulary
+from lbproxy.directives import GRAMMAR
 from lbproxy.http.variables import VARIABLES
-from lbproxy.plan import GRAMMAR
 from lbproxy.wire import proxyline
 from tests.corpus.smuggling import CASES
 from tests.fuzz import configs, heads, passage, streams, values

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lbproxy import plan
+from lbproxy.compiler import load
 from lbproxy.config.model import Address
 from lbproxy.config.reader import Environment
 from lbproxy.errors import ConfigErrors, Source
+from lbproxy.plan import Plan
 from lbproxy.process.configfile import FileIncluder
 
 CONSTANTS = {"hostname": b"host", "pid": b"1", "nginx_version": b"1.31.5", "request_id": b"0" * 32}
@@ -18,7 +19,7 @@ def _resolve(host: str, port: int) -> Sequence[Address]:
     raise LookupError("no names in tests")
 
 
-def load_text(text: str, name: str = "site.conf") -> plan.Plan:
+def load_text(text: str, name: str = "site.conf") -> Plan:
     """
     Return the plan of *text*.
 
@@ -28,7 +29,7 @@ def load_text(text: str, name: str = "site.conf") -> plan.Plan:
     place = Path(name).parent
     prefix = bytes(place) if place.is_absolute() else b"/srv"
     environment = Environment(include=FileIncluder(place), resolve=_resolve, prefix=prefix)
-    return plan.load(Source(name, text), environment, CONSTANTS)
+    return load(Source(name, text), environment, CONSTANTS)
 
 
 def complaints(text: str) -> list[str]:

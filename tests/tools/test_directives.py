@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lbproxy.config.vocabulary import Vocabulary
-from lbproxy.plan import GRAMMAR
+from lbproxy.directives import GRAMMAR
 from lbproxy.tools import directives
 
 PAGE = Path(__file__).parents[2] / "docs" / "directives.md"

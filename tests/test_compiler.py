@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 from lbproxy.balance.retry import RetryPolicy
 from lbproxy.config.core import ClientSettings
 from lbproxy.config.model import Address
-from lbproxy.config.settings import Context, rows
 from lbproxy.errors import ConfigErrors
 from lbproxy.http.files.action import FileAction
 from lbproxy.http.verdict import Answer
-from lbproxy.plan import GRAMMAR, PROTOCOLS, ForwardAction, compile_plan
+from lbproxy.plan import ForwardAction
 from lbproxy.wire.heads import HeadLimits
-from tests.support.configs import NO_FILES
-from tests.support.loading import CONSTANTS, load_text
+from tests.support.loading import load_text
 from tests.support.served import action_of, arrive, request, server_of
 
 FRAGMENT = """
@@ -212,25 +210,6 @@ def test_retry_policy() -> None:
     )
     action = action_of(plan, arrive(plan, request()))
     assert action.retry == RetryPolicy(frozenset({"http_503", "off"}), 2, 1.5)
-
-
-def test_a_compiled_configuration_can_be_compiled_again() -> None:
-    """compile_plan is load without the text."""
-    config = load_text(FRAGMENT).config
-    assert compile_plan(config, NO_FILES, CONSTANTS).config is config
-    needs_hostname = load_text("server { listen 8080; return 200 $hostname; }").config
-    with pytest.raises(ConfigErrors, match='unknown "hostname" variable'):
-        compile_plan(needs_hostname, NO_FILES, {})
-
-
-def test_every_directive_has_one_owner() -> None:
-    """No settings class declares what another does in the same block."""
-    owned: dict[str, Context] = {}
-    for kind in GRAMMAR.settings:
-        for name, row in rows(kind).items():
-            assert not row.contexts & owned.get(name, Context(0)), name
-            owned[name] = owned.get(name, Context(0)) | row.contexts
-    assert {f"{kind.prefix}_pass" for kind, _ in PROTOCOLS} <= set(owned)
 
 
 def test_thousands_of_locations_share_what_they_inherit() -> None:
