@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire import uri
@@ -78,7 +78,7 @@ class Head:
     __slots__ = ("block", "memo")
 
     block: bytes
-    memo: dict[object, object]
+    memo: dict[object, Any]  # by what made it
 
     def derive(self, make: Callable[[Self], Derived]) -> Derived:
         """
@@ -89,7 +89,8 @@ class Head:
         """
         memo = self.memo
         if make in memo:
-            return cast("Derived", memo[make])
+            known: Derived = memo[make]
+            return known
         made = make(self)
         if len(memo) < _MEMO_SIZE:
             memo[make] = made
