@@ -11,16 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lbproxy.config.addresses import Endpoint, Resolver, parse_endpoint, port_number, resolve
-from lbproxy.config.model import Address, ServerName
+from lbproxy.config.model import Address, KeepAlive, ServerName
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.regex import compile_regex
-from lbproxy.config.values import did_you_mean, flag, number_between, size
+from lbproxy.config.values import did_you_mean, duration, flag, number, number_between, size
 from lbproxy.errors import InvalidValue, Position
 
 DEFAULT_PORT = 80
 
-TUNING = ("deferred", "bind", "fastopen=", "setfib=", "accept_filter=", "so_keepalive=")
-"""Parameters of ``listen`` that only tune the socket: accepted without effect (a last "=" takes a value)."""
+SWITCHES = ("reuseport", "deferred")
+"""Parameters without a value, each a field of `lbproxy.config.model.Listener`."""
+
+WITHOUT_EFFECT = ("bind", "setfib=", "accept_filter=")
+"""Each address has a socket of its own anyway, and Linux none of the others (a last "=" takes a value)."""
 
 OF_FILES = ("mode", "user", "group")
 """Parameters for unix sockets, which nginx has not and HAProxy's ``bind`` has under these names."""
@@ -44,7 +47,7 @@ class Listen:
     default: bool = False
     configures: bool = False
     proxy_protocol: bool = False
-    options: dict[str, int | bool | str] = field(default_factory=dict)
+    options: dict[str, int | bool | str | KeepAlive] = field(default_factory=dict)
 
 
 def parse_listen(directive: Directive, resolver: Resolver) -> Listen:
@@ -108,22 +111,35 @@ def _apply(listen: Listen, arg: Argument) -> None:
         message = f'the "{name}" parameter of the "listen" directive is not supported by lbproxy'
         raise InvalidValue(message, arg.position)
     listen.configures = True
-    if arg.text == "reuseport":
-        listen.options["reuseport"] = True
+    if arg.text in SWITCHES:
+        listen.options[arg.text] = True
     elif name in _VALUES and equals:
         try:
             listen.options[name] = _VALUES[name](Argument(value, arg.position))
         except InvalidValue as error:
-            raise InvalidValue(f'invalid {name} "{arg.text}"', arg.position, error.hint) from None
+            wrong = f'value: "{value}"' if name == "so_keepalive" else f'"{arg.text}"'
+            raise InvalidValue(f"invalid {name} {wrong}", arg.position, error.hint) from None
         if name in OF_FILES and not all(address.is_unix for address in listen.addresses):
             raise InvalidValue(f'"{arg.text}" is for unix sockets only', arg.position)
-    elif name + equals not in TUNING:
-        known = ("default_server", "proxy_protocol", "reuseport", *(f"{name}=" for name in _VALUES), *TUNING)
+    elif name + equals not in WITHOUT_EFFECT:
+        valued = (f"{name}=" for name in _VALUES)
+        known = ("default_server", "proxy_protocol", *SWITCHES, *valued, *WITHOUT_EFFECT)
         raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, did_you_mean(name + equals, known))
 
 
 def _backlog(arg: Argument) -> int:
     return number_between(1, (1 << 31) - 1)(arg)
+
+
+def _so_keepalive(arg: Argument) -> KeepAlive:
+    """``on``, ``off``, or seconds, seconds and a number, each of which may be missing: ``30m::10``."""
+    if arg.text in ("on", "off"):
+        return KeepAlive(arg.text == "on")
+    parts = arg.text.split(":")
+    if len(parts) != 3 or not any(parts):
+        raise InvalidValue("invalid so_keepalive", arg.position, "on, off, or idle:interval:count such as 30m::10")
+    idle, interval = (int(duration(arg._replace(text=text))) if text else 0 for text in parts[:2])
+    return KeepAlive(True, idle, interval, number(arg._replace(text=parts[2])) if parts[2] else 0)
 
 
 def _mode(arg: Argument) -> int:
@@ -138,8 +154,9 @@ def _name(arg: Argument) -> str:
     return arg.text
 
 
-_VALUES: Mapping[str, Callable[[Argument], int | bool | str]] = {
-    "backlog": _backlog, "rcvbuf": size, "sndbuf": size, "ipv6only": flag, "mode": _mode, "user": _name, "group": _name,
+_VALUES: Mapping[str, Callable[[Argument], int | bool | str | KeepAlive]] = {
+    "backlog": _backlog, "rcvbuf": size, "sndbuf": size, "ipv6only": flag, "fastopen": number,
+    "so_keepalive": _so_keepalive, "mode": _mode, "user": _name, "group": _name,
 }  # fmt: skip
 """Parameters with a value, each a field of `lbproxy.config.model.Listener`."""
 

@@ -64,6 +64,21 @@ class Settings:
         return cast("T", self.merged[kind])
 
 
+class KeepAlive(NamedTuple):
+    """
+    Whether the system asks silent peers if they are still there (``so_keepalive=``).
+
+    Args:
+        idle: Seconds of silence before it asks, *interval*: between two questions, *count*: how many without an
+            answer; 0: the system's choice.
+    """
+
+    on: bool
+    idle: int = 0
+    interval: int = 0
+    count: int = 0
+
+
 class Listener(NamedTuple):
     """
     One socket to listen on, with the options its `listen` directives agreed on.
@@ -71,6 +86,9 @@ class Listener(NamedTuple):
     Args:
         ipv6only: Whether a socket on an IPv6 address refuses IPv4 clients.
         rcvbuf: Octets of SO_RCVBUF; 0: the system's choice.  *sndbuf*: the same of SO_SNDBUF.
+        fastopen: How many connections may begin with data before their handshake is over; 0: the system's choice.
+        deferred: A client is accepted when it has said something.
+        so_keepalive: None: as the system has it.
         mode: Permissions of a unix socket's file; as nginx, anybody may connect unless the directory keeps them out.
         user: Who owns the file, *group*: which group; "" for those of the process that makes it.
         proxy_protocol: Clients are introduced by the PROXY protocol.
@@ -83,6 +101,9 @@ class Listener(NamedTuple):
     ipv6only: bool = True
     rcvbuf: int = 0
     sndbuf: int = 0
+    fastopen: int = 0
+    deferred: bool = False
+    so_keepalive: KeepAlive | None = None
     mode: int = 0o666
     user: str = ""
     group: str = ""

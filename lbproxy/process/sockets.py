@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbproxy.config.model import Address, Listener
+from lbproxy.config.model import Address, KeepAlive, Listener
 from lbproxy.errors import LbproxyError, describe
 from lbproxy.process.holders import holder
 from lbproxy.process.privileges import owner_ids
@@ -234,8 +234,25 @@ def _apply_options(sock: socket.socket, listener: Listener) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, listener.rcvbuf)
     if listener.sndbuf:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, listener.sndbuf)
-    if listener.reuseport and not listener.address.is_unix:
+    if listener.address.is_unix:
+        return
+    if listener.reuseport:
         _share_port([sock])
+    if listener.deferred:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+    if listener.fastopen:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, listener.fastopen)
+    if listener.so_keepalive is not None:
+        _watch_peers(sock, listener.so_keepalive)
+
+
+def _watch_peers(sock: socket.socket, keepalive: KeepAlive) -> None:
+    """Have the system see to the connections of *sock*, which have its options."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keepalive.on)
+    times = (socket.TCP_KEEPIDLE, keepalive.idle), (socket.TCP_KEEPINTVL, keepalive.interval)
+    for option, value in (*times, (socket.TCP_KEEPCNT, keepalive.count)):
+        if value:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _share_port(sockets: Iterable[socket.socket]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lbproxy.config.listen import default_listen, is_hashable, parse_listen, parse_server_name
-from lbproxy.config.model import Address
+from lbproxy.config.model import Address, KeepAlive
 from lbproxy.errors import InvalidValue, Position, Source
 from tests.support.configs import argument, directive, resolve
 
@@ -35,14 +35,17 @@ def test_addresses(text: str, expected: list[Address]) -> None:
 
 
 def test_parameters() -> None:
-    """What lbproxy obeys becomes options; what only tunes is accepted."""
+    """What lbproxy obeys becomes options; each address has a socket of its own in any case."""
     listen = parse_listen(
         directive("listen", "80", "default_server", "backlog=9", "reuseport", "ipv6only=off", "rcvbuf=8k", "deferred",
                   "so_keepalive=30m::10", "fastopen=5", "bind"),
         resolve,
     )  # fmt: skip
     assert (listen.default, listen.configures) == (True, True)
-    assert listen.options == {"backlog": 9, "reuseport": True, "ipv6only": False, "rcvbuf": 8192}
+    assert listen.options == {
+        "backlog": 9, "reuseport": True, "ipv6only": False, "rcvbuf": 8192, "deferred": True,
+        "so_keepalive": KeepAlive(True, 1800, count=10), "fastopen": 5,
+    }  # fmt: skip
     assert not parse_listen(directive("listen", "80", "default_server"), resolve).configures
 
 
@@ -74,6 +77,11 @@ def test_file_of_a_unix_socket_has_a_mode_and_an_owner() -> None:
         (["unix:/s", "mode=0888"], 'invalid mode "mode=0888"'),
         (["unix:/s", "mode="], 'invalid mode "mode="'),
         (["unix:/s", "user="], 'invalid user "user="'),
+        (["80", "fastopen=x"], 'invalid fastopen "fastopen=x"'),
+        (["80", "so_keepalive=x"], 'invalid so_keepalive value: "x"'),
+        (["80", "so_keepalive=::"], 'invalid so_keepalive value: "::"'),
+        (["80", "so_keepalive=1:2:3:4"], 'invalid so_keepalive value: "1:2:3:4"'),
+        (["80", "so_keepalive=1:x:"], 'invalid so_keepalive value: "1:x:"'),
         (["80", "mode=0600"], '"mode=0600" is for unix sockets only'),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lbproxy.config.model import Address, Listener
+from lbproxy.config.model import Address, KeepAlive, Listener
 from lbproxy.errors import Position, Source
 from lbproxy.process.sockets import BindFailed, ListenSockets
 
@@ -97,6 +97,25 @@ def test_buffers_are_obeyed_at_once_and_after_a_reload(sockets: ListenSockets) -
     assert sizes() == [2 * 8192, 2 * 16384], "the kernel doubles them: socket(7)"
     sockets.open([listener(LOOPBACK, rcvbuf=32768)], 1)
     assert sizes() == [2 * 32768, 2 * 16384]
+
+
+def test_options_of_connections_are_those_of_their_listening_socket(sockets: ListenSockets) -> None:
+    """deferred and fastopen say how they begin, so_keepalive how long silent ones last."""
+    said = listener(LOOPBACK, deferred=True, fastopen=3, so_keepalive=KeepAlive(True, 1800, count=10))
+    sockets.open([said], 1)
+    (sock,) = sockets.all()[LOOPBACK]
+    names = ("TCP_DEFER_ACCEPT", "TCP_FASTOPEN", "TCP_KEEPIDLE", "TCP_KEEPCNT")
+    first, *others = (sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names)
+    assert (first > 0, *others) == (True, 3, 1800, 10)
+    with socket.create_connection(sock.getsockname()) as client:
+        client.sendall(b"x")
+        sock.setblocking(True)
+        accepted, _ = sock.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1800
+    sockets.open([listener(LOOPBACK, so_keepalive=KeepAlive(False))], 1)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
 
 
 @pytest.mark.parametrize("ipv6only", [True, False])
