@@ -14,8 +14,8 @@ from types import MappingProxyType
 from lbproxy.config.model import Address, Config, Location, MatchKind, ServerName, VirtualServer
 from lbproxy.config.parser import Argument
 from lbproxy.errors import Position, Source
-from lbproxy.http.accesslog import COMBINED, compile_format
 from lbproxy.http.exchange import Client, Exchange
+from lbproxy.http.logformat import COMBINED, compile_format
 from lbproxy.http.router import Router
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable

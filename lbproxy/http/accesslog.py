@@ -1,14 +1,12 @@
-r"""
-``access_log`` and ``log_format``: an exchange to the octets of its log line.
+"""
+``access_log``: which logs an exchange is written to, and when.
 
-Formats are compiled once; values are escaped as src/http/modules/ngx_http_log_module.c does: ``\xXX`` (upper
-case) for quotes, backslashes and whatever is not printable ASCII, or JSON's way, or not at all.
+As src/http/modules/ngx_http_log_module.c; what a line says is in `lbproxy.http.logformat`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -16,82 +14,15 @@ from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import EVERY_LEVEL, Context, setting_args, setting_list
 from lbproxy.config.syslog import PREFIX, parse_syslog
 from lbproxy.config.values import Misfit, duration, number_between, size, split_parameter
-from lbproxy.errors import InvalidValue, Position, Source
+from lbproxy.errors import InvalidValue, Position
 from lbproxy.http.exchange import Exchange
-from lbproxy.http.getters import Getter, OfHead
+from lbproxy.http.logformat import COMBINED, Line, LogFormat, compile_format, formats_by_name, parse_log_format
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
-from lbproxy.wire.heads import RequestHead
 
 V = TypeVar("V")
 
 _GZIP_BUFFER = 65536
-
-Line = Callable[[Exchange], bytes]
-
-
-class Escaping(NamedTuple):
-    """
-    How values get into a line.
-
-    Args:
-        missing: What stands for a variable that is not found.
-        harmless: The octets that `escape` leaves alone, so that most lines need no second look.
-    """
-
-    missing: bytes
-    harmless: bytes
-    escape: Callable[[bytes], bytes]
-
-
-def _hexadecimal(match: re.Match[bytes]) -> bytes:
-    return b"\\x%02X" % match[0][0]
-
-
-_SHORT = {
-    b'"': b'\\"',
-    b"\\": b"\\\\",
-    b"\n": b"\\n",
-    b"\r": b"\\r",
-    b"\t": b"\\t",
-    b"\b": b"\\b",
-    b"\f": b"\\f",
-}
-
-
-def _json(match: re.Match[bytes]) -> bytes:
-    return _SHORT.get(match[0]) or b"\\u%04X" % match[0][0]
-
-
-def _escaping(missing: bytes, harmful: bytes, show: Callable[[re.Match[bytes]], bytes]) -> Escaping:
-    """Return an escaping that replaces each octet of the class *harmful* by what *show* makes of it."""
-    pattern = re.compile(harmful)
-    harmless = pattern.sub(b"", bytes(range(256)))
-    return Escaping(missing, harmless, lambda value: pattern.sub(show, value))
-
-
-ESCAPINGS: Mapping[str, Escaping] = {
-    "default": _escaping(b"-", rb'[\x00-\x1f"\\\x7f-\xff]', _hexadecimal),  # ngx_http_log_escape
-    "json": _escaping(b"", rb'[\x00-\x1f"\\]', _json),  # ngx_string.c:ngx_escape_json
-    "none": Escaping(b"", bytes(range(256)), bytes),
-}
-
-
-_HARMLESS = frozenset((
-    "status", "body_bytes_sent", "bytes_sent", "request_length", "request_time", "time_local", "time_iso8601", "msec",
-    "remote_addr", "remote_port", "server_port", "connection", "connection_requests", "upstream_status",
-    "upstream_response_time", "upstream_connect_time", "upstream_header_time",
-))  # fmt: skip
-"""Variables whose values are made here, of letters, digits and points: there is nothing to escape in them."""
-
-
-class LogFormat(NamedTuple):
-    """A ``log_format`` directive; its strings follow each other without anything between them."""
-
-    name: str
-    strings: tuple[Template, ...]
-    escape: str
-    position: Position
 
 
 class OpenFiles(NamedTuple):
@@ -147,19 +78,6 @@ class AccessLog(NamedTuple):
     def key(self) -> LogKey:
         """What logs that share their files have in common."""
         return self.path, self.kept
-
-
-def parse_log_format(directive: Directive) -> LogFormat:
-    """Parse ``log_format name [escape=default|json|none] string ...``."""
-    name, *strings = directive.args
-    escape = "default"
-    if strings[0].text.startswith("escape="):
-        escape = strings[0].text.removeprefix("escape=")
-        if escape not in ESCAPINGS:
-            hint = f"it must be one of {', '.join(ESCAPINGS)}"
-            raise InvalidValue(f'unknown log format escaping "{escape}"', strings[0].position, hint)
-        del strings[0]
-    return LogFormat(name.text, tuple(map(Template.parse, strings)), escape, name.position)
 
 
 def parse_access_log(directive: Directive) -> AccessLog:
@@ -264,83 +182,6 @@ class AccessLogSettings:
         return tuple(log if log.place is None else log._replace(kept=self.open_files) for log in self.logs)
 
 
-_BUILT_IN = Position(Source("built in"), 0, 0)
-COMBINED = LogFormat(
-    "combined",
-    (
-        Template.parse(
-            Argument(
-                '$remote_addr - $remote_user [$time_local] "$request" '
-                '$status $body_bytes_sent "$http_referer" "$http_user_agent"',
-                _BUILT_IN,
-            )
-        ),
-    ),
-    "default",
-    _BUILT_IN,
-)
-
-
-def formats_by_name(formats: Iterable[LogFormat]) -> Mapping[str, LogFormat]:
-    """Return *formats* and the built-in one by name; raises `InvalidValue` for a name used twice."""
-    named = {COMBINED.name: COMBINED}
-    for log_format in formats:
-        if log_format.name in named:
-            message = f'duplicate "log_format" name "{log_format.name}"'
-            raise InvalidValue(message, log_format.position, _first_place(named[log_format.name]))
-        named[log_format.name] = log_format
-    return named
-
-
-def _first_place(log_format: LogFormat) -> str:
-    return "it is built in" if log_format is COMBINED else f"the first one is in {log_format.position}"
-
-
-def compile_format(log_format: LogFormat, table: VariableTable) -> Line:
-    """
-    Return the function that makes an exchange's line, with its line feed.
-
-    Raises:
-        InvalidValue: An unknown variable.
-    """
-    missing, harmless, escape = ESCAPINGS[log_format.escape]
-    pieces: list[bytes | OfHead] = []  # of the line; b"" where one is still to come
-    moving: list[tuple[int, Getter, bool]] = []  # what comes there, and whether it is harmless
-    for template in log_format.strings:
-        getters = iter(template.getters(table))
-        for part in template.parts:
-            if isinstance(part, bytes):
-                pieces.append(part)
-                continue
-            getter = next(getters)
-            if isinstance(getter, OfHead):
-                pieces.append(getter)
-            else:
-                moving.append((len(pieces), getter, part in _HARMLESS))
-                pieces.append(b"")
-    pieces.append(b"\n")
-
-    def of_head(head: RequestHead) -> list[bytes]:
-        """Return the pieces as far as the configuration and the request's fields decide them."""
-        return [piece if isinstance(piece, bytes) else shown(piece.make(head)) for piece in pieces]
-
-    def shown(value: bytes | None) -> bytes:
-        return missing if value is None else escape(value)
-
-    def line(ex: Exchange) -> bytes:
-        values = ex.head.derive(of_head).copy()
-        for index, get, is_harmless in moving:
-            value = get(ex)
-            if value is None:
-                value = missing
-            elif not is_harmless and value.translate(None, harmless):
-                value = escape(value)
-            values[index] = value
-        return b"".join(values)
-
-    return line
-
-
 class CompiledLog(NamedTuple):
     """
     An access log ready to be written.
@@ -388,7 +229,7 @@ class LogCompiler:
         )
 
     def _line(self, log: AccessLog) -> Line:
-        position = log.position or _BUILT_IN
+        position = log.position or COMBINED.position
         if log.format not in self._formats:
             raise InvalidValue(f'unknown log format "{log.format}"', position)
         first = self._logs.setdefault(log.path, log)
