@@ -213,7 +213,7 @@ class _Compiler:
     def _filters(self, location: Location) -> Filters | None:
         headers, expires = location.settings(HeaderSettings), location.settings(ExpiresSettings)
         charset, gzip, table = location.settings(CharsetSettings), location.settings(GzipSettings), self._table
-        named = self._once(charset, lambda: compile_charset(charset), None)
+        named = self._once(charset, lambda: compile_charset(charset, table), None)
         expiry = self._once(expires, lambda: compile_expires(expires, table), None)
         added = self._once(headers.headers, lambda: compile_headers(headers.headers, table), None)
         trailers = self._once(headers.trailers, lambda: compile_trailers(headers.trailers, table), None)

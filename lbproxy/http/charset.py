@@ -16,6 +16,9 @@ from lbproxy.config.settings import EVERY_LEVEL, Context, setting, setting_args
 from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.filters import FieldFilter
+from lbproxy.http.template import Template
+from lbproxy.http.variables import VariableTable
+from lbproxy.wire.fields import BREAKS
 
 _TYPES = ("text/html", "text/xml", "text/plain", "text/vnd.wap.wml", "application/javascript", "application/rss+xml")
 _REDIRECTS = frozenset({301, 302})  # their pages are seen by nobody (ngx_http_charset_set_charset)
@@ -23,10 +26,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]*")
 _CONTENT_TYPE = re.compile(rb"(?i)(?:^|(?<=\n))content-type:[ \t]*+([^\r;]++)(?=\r)")
 
 
-def _charset(arg: Argument) -> str:
-    if not _NAME.fullmatch(arg.text):
+def _charset(arg: Argument) -> Template | None:
+    if not arg.text.startswith("$") and not _NAME.fullmatch(arg.text):
         raise InvalidValue(f'invalid charset "{arg.text}"', arg.position, "a name such as utf-8, or off")
-    return "" if arg.text == "off" else arg.text
+    return None if arg.text == "off" else Template.parse(arg)
 
 
 def _types(directive: Directive) -> tuple[str, ...]:
@@ -39,29 +42,38 @@ class CharsetSettings:
     What is added to which media types.
 
     Args:
-        charset: "" for ``off``.
+        charset: None for ``off``; a variable without a value means the same.
         types: "*" stands for all of them.
     """
 
-    charset: str = setting("charset", _charset, "", contexts=EVERY_LEVEL | Context.IF)
+    charset: Template | None = setting("charset", _charset, None, contexts=EVERY_LEVEL | Context.IF)
     types: tuple[str, ...] = setting_args("charset_types", _types, _TYPES, arity=(1, None))
 
+    @property
+    def is_utf8(self) -> bool:
+        """Whether it is UTF-8, as far as that can be known before there is a request."""
+        return self.charset is not None and (self.charset.constant or b"").lower() == b"utf-8"
 
-def compile_charset(settings: CharsetSettings) -> FieldFilter | None:
-    """Return what names the charset in a field block; None if there is none to name."""
-    if not settings.charset:
+
+def compile_charset(settings: CharsetSettings, table: VariableTable) -> FieldFilter | None:
+    """
+    Return what names the charset in a field block; None if there is none to name.
+
+    Raises:
+        InvalidValue: An unknown variable.
+    """
+    if settings.charset is None:
         return None
+    charset = settings.charset.bind(table)
     types = frozenset(map(octets, settings.types))
     everywhere = b"*" in types
-    suffix = b"; charset=" + settings.charset.encode()
 
-    def name(match: re.Match[bytes]) -> bytes:
-        applies = everywhere or match[1].strip().lower() in types
-        return match[0] + suffix if applies else match[0]
-
-    def apply(ex: Exchange, fields: bytes) -> bytes:
-        if ex.status in _REDIRECTS:
-            return fields
-        return _CONTENT_TYPE.sub(name, fields, count=1)
+    def apply(ex: Exchange, block: bytes) -> bytes:
+        found = None if ex.status in _REDIRECTS else _CONTENT_TYPE.search(block)
+        if found is None or not (everywhere or found[1].strip().lower() in types):
+            return block
+        name = charset(ex).translate(BREAKS)
+        end = found.end()
+        return b"%b; charset=%b%b" % (block[:end], name, block[end:]) if name else block
 
     return apply

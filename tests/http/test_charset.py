@@ -4,14 +4,20 @@ import pytest
 
 from lbproxy.errors import ConfigErrors
 from lbproxy.http.charset import CharsetSettings, compile_charset
+from lbproxy.http.template import Template
+from lbproxy.http.variables import VariableTable
+from tests.support.configs import argument
 from tests.support.exchanges import exchange
 from tests.support.loading import load_text
+
+TABLE = VariableTable({}, defined=["x"])
 
 
 def named(block: bytes, charset: str = "utf-8", types: tuple[str, ...] | None = None) -> bytes:
     """Return *block* with the charset."""
-    settings = CharsetSettings(charset=charset) if types is None else CharsetSettings(charset=charset, types=types)
-    name = compile_charset(settings)
+    template = Template.parse(argument(charset))
+    settings = CharsetSettings(charset=template) if types is None else CharsetSettings(charset=template, types=types)
+    name = compile_charset(settings, TABLE)
     assert name is not None
     return name(exchange(), block)
 
@@ -42,8 +48,20 @@ def test_types_can_be_chosen() -> None:
     assert named(b"content-type: image/png\r\n", types=("*",)) == b"content-type: image/png; charset=utf-8\r\n"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(b"koi8-r", b"; charset=koi8-r"), (b"", b""), (b"a\r\nb", b"; charset=a  b")]
+)
+def test_a_variable_may_name_it(value: bytes, shown: bytes) -> None:
+    """Without a value there is none; no value can begin a line."""
+    apply = compile_charset(CharsetSettings(charset=Template.parse(argument("$x"))), TABLE)
+    assert apply is not None
+    ex = exchange()
+    ex.values = {"x": value}
+    assert apply(ex, b"Content-Type: text/html\r\n") == b"Content-Type: text/html" + shown + b"\r\n"
+
+
 def test_off_means_nothing_to_do() -> None:
-    assert compile_charset(CharsetSettings(charset="")) is None
+    assert compile_charset(CharsetSettings(), TABLE) is None
 
 
 def test_a_name_that_is_none_is_refused() -> None:
@@ -56,7 +74,7 @@ def test_a_name_that_is_none_is_refused() -> None:
 )
 def test_pages_of_redirects_are_left_alone(status: int, expected: bytes) -> None:
     """As in nginx: some clients took the charset for that of the next page."""
-    apply = compile_charset(CharsetSettings(charset="utf-8"))
+    apply = compile_charset(CharsetSettings(charset=Template.parse(argument("utf-8"))), TABLE)
     assert apply is not None
     ex = exchange()
     ex.status = status

@@ -64,5 +64,5 @@ def compile_files(location: Location, root: Root, table: VariableTable) -> FileA
         index=tuple(name.bind(table) for names in settings.index for name in names),
         symlinks=compile_symlinks(settings.symlinks, table),
         gzip=location.settings(GzipSettings),
-        utf8=location.settings(CharsetSettings).charset.lower() == "utf-8",
+        utf8=location.settings(CharsetSettings).is_utf8,
     )
