@@ -137,7 +137,7 @@ def _so_keepalive(arg: Argument) -> KeepAlive:
         return KeepAlive(arg.text == "on")
     parts = arg.text.split(":")
     if len(parts) != 3 or not any(parts):
-        raise InvalidValue("invalid so_keepalive", arg.position, "on, off, or idle:interval:count such as 30m::10")
+        raise InvalidValue("invalid so_keepalive", arg.position, "on, off, or idle:interval:probes such as 30m::10")
     idle, interval = (int(duration(arg._replace(text=text))) if text else 0 for text in parts[:2])
     return KeepAlive(True, idle, interval, number(arg._replace(text=parts[2])) if parts[2] else 0)
 

@@ -69,14 +69,14 @@ class KeepAlive(NamedTuple):
     Whether the system asks silent peers if they are still there (``so_keepalive=``).
 
     Args:
-        idle: Seconds of silence before it asks, *interval*: between two questions, *count*: how many without an
-            answer; 0: the system's choice.
+        idle: Seconds of silence before it asks, *interval*: between two questions, *probes*: how many without
+            an answer; 0: the system's choice.
     """
 
     on: bool
     idle: int = 0
     interval: int = 0
-    count: int = 0
+    probes: int = 0
 
 
 class Listener(NamedTuple):

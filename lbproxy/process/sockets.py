@@ -250,7 +250,7 @@ def _watch_peers(sock: socket.socket, keepalive: KeepAlive) -> None:
     """Have the system see to the connections of *sock*, which have its options."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keepalive.on)
     times = (socket.TCP_KEEPIDLE, keepalive.idle), (socket.TCP_KEEPINTVL, keepalive.interval)
-    for option, value in (*times, (socket.TCP_KEEPCNT, keepalive.count)):
+    for option, value in (*times, (socket.TCP_KEEPCNT, keepalive.probes)):
         if value:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 

@@ -44,14 +44,14 @@ class CookieRule(NamedTuple):
         off: Nothing is changed at this level, nor as an outer one says.
         pattern: None where *regex* is given.
         replacement: Of a domain or a path.
-        flags: Of a cookie.
+        flags: Of a cookie, in any letter case; a variable's value that is none of `FLAGS` says nothing.
     """
 
     off: bool = False
     pattern: Template | None = None
     regex: re.Pattern[bytes] | None = None
     replacement: Template | None = None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Template, ...] = ()
 
 
 def parse_domain(directive: Directive) -> CookieRule:
@@ -72,9 +72,9 @@ def parse_flags(directive: Directive) -> CookieRule:
     if [flag.text for flag in flags] == ["off"]:
         return _matcher(cookie, nocase=True)
     for flag in flags:
-        if flag.text not in FLAGS:
+        if "$" not in flag.text and flag.text.lower() not in FLAGS:
             raise Misfit('invalid parameter "{value}"', flag, f"it must be one of {', '.join(FLAGS)}")
-    return _matcher(cookie, nocase=True)._replace(flags=tuple(flag.text for flag in flags))
+    return _matcher(cookie, nocase=True)._replace(flags=tuple(map(Template.parse, flags)))
 
 
 def _parse(
@@ -226,7 +226,12 @@ def _by_regex(rule: CookieRule, replacement: Callable[[Exchange], bytes]) -> Cha
 
 
 def _compile_flags(rule: CookieRule, table: VariableTable) -> FlagChange:
-    regex, flags = rule.regex, rule.flags
+    regex, values = rule.regex, [flag.bind(table) for flag in rule.flags]
+
+    def flags(ex: Exchange) -> tuple[str, ...]:
+        said = {value(ex).decode("latin-1").lower() for value in values}
+        return tuple(flag for flag in FLAGS if flag in said)
+
     if regex is not None:
 
         def by_regex(ex: Exchange, name: bytes) -> tuple[str, ...] | None:
@@ -234,12 +239,12 @@ def _compile_flags(rule: CookieRule, table: VariableTable) -> FlagChange:
             if match is None:
                 return None
             ex.capture(match)
-            return flags
+            return flags(ex)
 
         return by_regex
     assert rule.pattern is not None
     named = rule.pattern.bind(table)
-    return lambda ex, name: flags if name.lower() == named(ex).lower() else None
+    return lambda ex, name: flags(ex) if name.lower() == named(ex).lower() else None
 
 
 def _set_flags(attributes: list[Attribute], flags: Sequence[str]) -> bool:

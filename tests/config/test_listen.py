@@ -44,7 +44,7 @@ def test_parameters() -> None:
     assert (listen.default, listen.configures) == (True, True)
     assert listen.options == {
         "backlog": 9, "reuseport": True, "ipv6only": False, "rcvbuf": 8192, "deferred": True,
-        "so_keepalive": KeepAlive(True, 1800, count=10), "fastopen": 5,
+        "so_keepalive": KeepAlive(True, 1800, probes=10), "fastopen": 5,
     }  # fmt: skip
     assert not parse_listen(directive("listen", "80", "default_server"), resolve).configures
 

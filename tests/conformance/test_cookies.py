@@ -30,6 +30,7 @@ PLACES = {
     "none": "proxy_cookie_flags ~. nosecure;",
     "variables": "proxy_cookie_domain app.local $arg_x; proxy_cookie_path /app $arg_x;"
                  "proxy_cookie_flags $arg_y secure;",
+    "chosen": "proxy_cookie_flags a $arg_f $arg_none; proxy_cookie_flags ~. SameSite=$arg_s HTTPOnly;",
     "off": "proxy_cookie_domain off; proxy_cookie_path off; proxy_cookie_flags off;",
 }
 
@@ -47,4 +48,5 @@ def twins() -> Iterator[Twins]:
 @pytest.mark.parametrize("place", PLACES)
 def test_cookies(twins: Twins, place: str) -> None:
     """One answer with all of them, each written as nginx writes it."""
-    twins.check(octets(f"/{place}/page?x=/x&y=a"))
+    for more in ("", "&f=secure&s=lax", "&f=NoSecure&s=none", "&f=other&s=other"):
+        twins.check(octets(f"/{place}/page?x=/x&y=a{more}"))

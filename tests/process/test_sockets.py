@@ -101,7 +101,7 @@ def test_buffers_are_obeyed_at_once_and_after_a_reload(sockets: ListenSockets) -
 
 def test_options_of_connections_are_those_of_their_listening_socket(sockets: ListenSockets) -> None:
     """deferred and fastopen say how they begin, so_keepalive how long silent ones last."""
-    said = listener(LOOPBACK, deferred=True, fastopen=3, so_keepalive=KeepAlive(True, 1800, count=10))
+    said = listener(LOOPBACK, deferred=True, fastopen=3, so_keepalive=KeepAlive(True, 1800, probes=10))
     sockets.open([said], 1)
     (sock,) = sockets.all()[LOOPBACK]
     names = ("TCP_DEFER_ACCEPT", "TCP_FASTOPEN", "TCP_KEEPIDLE", "TCP_KEEPCNT")
