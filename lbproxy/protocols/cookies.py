@@ -18,6 +18,7 @@ from lbproxy.config.values import Misfit
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
+from lbproxy.protocols.changes import Change, Rewriter, by_prefix, by_regex
 from lbproxy.wire.fields import BREAKS
 from lbproxy.wire.heads import ResponseHead
 
@@ -28,9 +29,6 @@ FLAGS = (
 
 Attribute = tuple[bytes, bytes | None]
 """Name and value of a cookie's attribute, the first is the cookie itself; None: there is no "="."""
-
-Rewriter = Callable[[Exchange, bytes], bytes]
-"""Takes and returns a field block."""
 
 _COOKIE = re.compile(rb"(?i)(?:^|(?<=\n))(set-cookie:[ \t]*+)([^\r]*+)")
 _SPELLED = {"secure": b"Secure", "httponly": b"HttpOnly", "samesite": b"SameSite"}
@@ -104,9 +102,6 @@ def _matcher(arg: Argument, *, nocase: bool) -> CookieRule:
     return CookieRule(regex=compile_regex(arg, text[2 if starred else 1 :], nocase=nocase or starred))
 
 
-Change = Callable[[Exchange, bytes], bytes | None]
-"""Return what an attribute's value becomes, None if the rule does not fit it."""
-
 FlagChange = Callable[[Exchange, bytes], tuple[str, ...] | None]
 """Return the flags of the cookie of this name, None if the rule is not for it."""
 
@@ -179,8 +174,9 @@ def _written(attribute: Attribute) -> bytes:
 def _compile_domain(rule: CookieRule, table: VariableTable) -> Change:
     """Return the rule for a Domain, whose leading dot stays where it is (ngx_http_proxy_rewrite_domain_handler)."""
     replacement = _replacement(rule, table)
-    if rule.pattern is None:
-        return _by_regex(rule, replacement)
+    if rule.regex is not None:
+        return by_regex(rule.regex, replacement)
+    assert rule.pattern is not None
     pattern = rule.pattern.bind(table)
 
     def change(ex: Exchange, value: bytes) -> bytes | None:
@@ -195,34 +191,15 @@ def _compile_domain(rule: CookieRule, table: VariableTable) -> Change:
 def _compile_path(rule: CookieRule, table: VariableTable) -> Change:
     """Return the rule for a Path that begins with the pattern."""
     replacement = _replacement(rule, table)
-    if rule.pattern is None:
-        return _by_regex(rule, replacement)
-    pattern = rule.pattern.bind(table)
-
-    def change(ex: Exchange, value: bytes) -> bytes | None:
-        start = pattern(ex)
-        return replacement(ex) + value[len(start) :] if value.startswith(start) else None
-
-    return change
+    if rule.regex is not None:
+        return by_regex(rule.regex, replacement)
+    assert rule.pattern is not None
+    return by_prefix(rule.pattern.bind(table), replacement)
 
 
 def _replacement(rule: CookieRule, table: VariableTable) -> Callable[[Exchange], bytes]:
     assert rule.replacement is not None
     return rule.replacement.bind(table)
-
-
-def _by_regex(rule: CookieRule, replacement: Callable[[Exchange], bytes]) -> Change:
-    regex = rule.regex
-    assert regex is not None
-
-    def change(ex: Exchange, value: bytes) -> bytes | None:
-        match = regex.search(value)
-        if match is None:
-            return None
-        ex.capture(match)
-        return replacement(ex)
-
-    return change
 
 
 def _compile_flags(rule: CookieRule, table: VariableTable) -> FlagChange:
@@ -258,10 +235,10 @@ def _set_flags(attributes: list[Attribute], flags: Sequence[str]) -> bool:
                 del attributes[index]
         elif value:
             spelled = (_SPELLED[name], value.capitalize().encode())
-            if places:
-                attributes[places[0]] = spelled
-            else:
+            if not places:
                 attributes.append(spelled)
+            elif (attributes[places[0]][1] or b"").lower() != value.encode():
+                attributes[places[0]] = spelled
         elif not places:
             attributes.append((_SPELLED[name], None))
     return bool(flags)
