@@ -23,7 +23,7 @@ from lbproxy.config.settings import (
     setting_args,
     setting_list,
 )
-from lbproxy.config.syslog import PREFIX, parse_syslog
+from lbproxy.config.syslog import is_syslog, parse_syslog
 from lbproxy.config.temporary import TempPlace, parse_temp_place
 from lbproxy.config.values import (
     Misfit,
@@ -50,7 +50,7 @@ def _worker_processes(arg: Argument) -> int:
 def _error_log(directive: Directive) -> tuple[str, str]:
     """``error_log path [level]``: ``stderr``, a file, ``syslog:``; the level is the least grave that is logged."""
     path, *levels = directive.args
-    if path.text.startswith(PREFIX):
+    if is_syslog(path.text):
         parse_syslog(path)
     elif path.text.startswith("memory:"):
         wording = '"{directive}" to "{value}" is not supported by lbproxy'

@@ -40,6 +40,11 @@ class SyslogTarget(NamedTuple):
     hostname: bool = True
 
 
+def is_syslog(path: str) -> bool:
+    """Tell whether lines for *path* go to a syslog server."""
+    return path.startswith(PREFIX)
+
+
 def parse_syslog(arg: Argument) -> SyslogTarget:
     """
     Return the target that *arg*, which begins with `PREFIX`, names.

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import EVERY_LEVEL, Context, setting_args, setting_list
-from lbproxy.config.syslog import PREFIX, parse_syslog
+from lbproxy.config.syslog import is_syslog, parse_syslog
 from lbproxy.config.values import Misfit, duration, number_between, size, split_parameter
 from lbproxy.errors import InvalidValue, Position
 from lbproxy.http.exchange import Exchange
@@ -100,14 +100,14 @@ def parse_access_log(directive: Directive) -> AccessLog:
         raise InvalidValue(f'no buffer is defined for access_log "{path.text}"', directive.position)
     if log.buffer and log.place is not None:
         raise InvalidValue("buffered logs cannot have variables in name", path.position)
-    if log.buffer and path.text.startswith(PREFIX):
+    if log.buffer and is_syslog(path.text):
         raise InvalidValue("logs to syslog cannot be buffered", path.position)
     return log
 
 
 def _place(path: Argument) -> Template | None:
     """Return the path of a log if it has variables; complain of one where no log can be."""
-    if path.text.startswith(PREFIX):
+    if is_syslog(path.text):
         parse_syslog(path)
         return None
     if path.text.startswith("memory:"):

@@ -18,6 +18,7 @@ from lbproxy.balance.shared import peers_key
 from lbproxy.compiler import load
 from lbproxy.config.core import MainSettings
 from lbproxy.config.reader import Environment
+from lbproxy.config.syslog import is_syslog
 from lbproxy.errors import InvalidValue
 from lbproxy.http.accesslog import LogKey
 from lbproxy.http.variables import Constants
@@ -28,7 +29,6 @@ from lbproxy.process.options import DEFAULT_PID, Options
 from lbproxy.process.places import check_places, make_places, temporary_places
 from lbproxy.process.privileges import Identity, hand_over, identity, owner_ids
 from lbproxy.proxy.logfile import ErrorPlaces, Logs, Sink
-from lbproxy.proxy.syslog import is_syslog
 
 if TYPE_CHECKING:
     from lbproxy.process.roles import Seat

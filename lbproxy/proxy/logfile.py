@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from lbproxy.config.core import LEVELS
+from lbproxy.config.syslog import is_syslog
 from lbproxy.errors import describe
 from lbproxy.http.accesslog import LogKey
 from lbproxy.proxy.logfamily import LogFamily
-from lbproxy.proxy.syslog import Syslog, is_syslog
 
 _RANK = {name: rank for rank, name in enumerate(reversed(LEVELS))}
 _TURN_BUFFER = 65536  # octets: written earlier when a turn of the event loop brings more
@@ -198,6 +198,12 @@ class ErrorLog:
                 file.tell(level, line)
 
 
+def _syslog(path: str) -> LineSink:
+    from lbproxy.proxy.syslog import Syslog  # noqa: PLC0415 - brings socket, which -t need not wait for
+
+    return Syslog(path)
+
+
 class Logs:
     """
     Every log of a process, opened once and reopened together.
@@ -236,7 +242,7 @@ class Logs:
 
     def _open(self, sink: Sink) -> LineSink:
         if sink.path not in self._files:
-            self._files[sink.path] = Syslog(sink.path) if is_syslog(sink.path) else LogFile(sink)
+            self._files[sink.path] = _syslog(sink.path) if is_syslog(sink.path) else LogFile(sink)
         return self._files[sink.path]
 
     def reopen(self) -> None:

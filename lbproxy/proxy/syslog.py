@@ -13,11 +13,11 @@ import time
 from contextlib import suppress
 
 from lbproxy.config.parser import Argument
-from lbproxy.config.syslog import PORT, PREFIX, SEVERITIES, SyslogTarget, parse_syslog
+from lbproxy.config.syslog import PORT, SEVERITIES, SyslogTarget, parse_syslog
 from lbproxy.errors import Position, Source
+from lbproxy.wire.dates import MONTHS
 
 _LONGEST = 2048
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Syslog:
@@ -86,7 +86,7 @@ class Syslog:
         now = int(time.time())
         if now != self._second:
             at = time.localtime(now)
-            stamp = f"{_MONTHS[at.tm_mon - 1]} {at.tm_mday:2} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
+            stamp = f"{MONTHS[at.tm_mon - 1]} {at.tm_mday:2} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
             self._second, self._stamp = now, stamp.encode()
         return self._stamp
 
@@ -109,11 +109,6 @@ class Syslog:
     def close(self) -> None:
         """Give up the socket."""
         self._drop()
-
-
-def is_syslog(path: str) -> bool:
-    """Tell whether lines for *path* go to a syslog server."""
-    return path.startswith(PREFIX)
 
 
 def _resolve(target: SyslogTarget) -> tuple[int, str | tuple[str, int]]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from lbproxy.config.addresses import Endpoint
-from lbproxy.config.syslog import SyslogTarget, parse_syslog
+from lbproxy.config.syslog import SyslogTarget, is_syslog, parse_syslog
 from lbproxy.errors import InvalidValue
 from tests.support.exchanges import argument
+
+
+def test_what_is_one() -> None:
+    assert is_syslog("syslog:server=x")
+    assert not is_syslog("/var/log/syslog")
 
 
 def test_a_server_is_enough() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lbproxy.proxy.syslog import Syslog, is_syslog
+from lbproxy.proxy.syslog import Syslog
 
 
 @pytest.fixture
@@ -80,8 +80,3 @@ def test_who_reads_nothing_holds_nobody_up(server: socket.socket, tmp_path: Path
         log.write(b"x" * 1000)
     assert log.failed
     log.close()
-
-
-def test_what_is_one() -> None:
-    assert is_syslog("syslog:server=x")
-    assert not is_syslog("/var/log/syslog")
