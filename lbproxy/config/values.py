@@ -57,7 +57,6 @@ _SECONDS = {"y": 31536000, "M": 2592000, "w": 604800, "d": 86400, "h": 3600, "m"
 _SIZE = re.compile(r"([0-9]{1,64})([kKmMgG]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _DIGITS = re.compile(r"[0-9]{1,64}")  # int() takes other digits as well, and raises for thousands of them
-_TOKEN = re.compile(grammar.TOKEN)
 _LARGEST = (1 << 63) - 1
 
 
@@ -151,7 +150,7 @@ def choice(*names: str) -> Callable[[Argument], str]:
 def field_name(arg: Argument) -> bytes:
     """Return the name of a field, as written (RFC 9110 section 5.1)."""
     name = octets(arg.text)
-    if not _TOKEN.fullmatch(name):
+    if not grammar.is_token(name):
         raise Misfit('invalid header name "{value}" in "{directive}" directive', arg)
     return name
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from lbproxy.config.octets import octets
 from lbproxy.http.exchange import Attempt, Exchange, TcpInfo
 from lbproxy.wire import uri
+from lbproxy.wire.dates import MONTHS
 from lbproxy.wire.heads import Head, RequestHead
 from lbproxy.wire.proxyline import Introduction, find_tlv, tlv_path
 
@@ -290,16 +291,13 @@ def connection_time(ex: Exchange) -> bytes:
     return seconds((ex.finished or ex.started) - ex.client.opened)
 
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
 @lru_cache(maxsize=8)
 def time_local(second: int) -> bytes:
     """Return ``22/Nov/2026:07:46:00 +0000``; the month's name does not depend on the locale."""
     from datetime import datetime  # noqa: PLC0415 - 5 ms, which -t need not wait for
 
     at = datetime.fromtimestamp(second).astimezone()
-    return f"{at:%d}/{_MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S %z}".encode()
+    return f"{at:%d}/{MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S %z}".encode()
 
 
 @lru_cache(maxsize=8)

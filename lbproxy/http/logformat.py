@@ -17,7 +17,10 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter, OfHead
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
+from lbproxy.wire.escapes import escape_json
 from lbproxy.wire.heads import RequestHead
+
+_HARMFUL = re.compile(rb'[\x00-\x1f"\\\x7f-\xff]')
 
 Line = Callable[[Exchange], bytes]
 
@@ -36,36 +39,19 @@ class Escaping(NamedTuple):
     escape: Callable[[bytes], bytes]
 
 
-def _hexadecimal(match: re.Match[bytes]) -> bytes:
-    return b"\\x%02X" % match[0][0]
+def _hexadecimal(text: bytes) -> bytes:
+    return _HARMFUL.sub(lambda match: b"\\x%02X" % match[0][0], text)
 
 
-_SHORT = {
-    b'"': b'\\"',
-    b"\\": b"\\\\",
-    b"\n": b"\\n",
-    b"\r": b"\\r",
-    b"\t": b"\\t",
-    b"\b": b"\\b",
-    b"\f": b"\\f",
-}
-
-
-def _json(match: re.Match[bytes]) -> bytes:
-    return _SHORT.get(match[0]) or b"\\u%04X" % match[0][0]
-
-
-def _escaping(missing: bytes, harmful: bytes, show: Callable[[re.Match[bytes]], bytes]) -> Escaping:
-    """Return an escaping that replaces each octet of the class *harmful* by what *show* makes of it."""
-    pattern = re.compile(harmful)
-    harmless = pattern.sub(b"", bytes(range(256)))
-    return Escaping(missing, harmless, lambda value: pattern.sub(show, value))
+def _escaping(missing: bytes, escape: Callable[[bytes], bytes]) -> Escaping:
+    octets = map(bytes, zip(range(256)))
+    return Escaping(missing, b"".join(octet for octet in octets if escape(octet) == octet), escape)
 
 
 ESCAPINGS: Mapping[str, Escaping] = {
-    "default": _escaping(b"-", rb'[\x00-\x1f"\\\x7f-\xff]', _hexadecimal),  # ngx_http_log_escape
-    "json": _escaping(b"", rb'[\x00-\x1f"\\]', _json),  # ngx_string.c:ngx_escape_json
-    "none": Escaping(b"", bytes(range(256)), bytes),
+    "default": _escaping(b"-", _hexadecimal),  # ngx_http_log_escape
+    "json": _escaping(b"", escape_json),
+    "none": _escaping(b"", bytes),
 }
 
 _HARMLESS = frozenset((

@@ -211,14 +211,14 @@ def _compile_flags(rule: CookieRule, table: VariableTable) -> FlagChange:
 
     if regex is not None:
 
-        def by_regex(ex: Exchange, name: bytes) -> tuple[str, ...] | None:
+        def of_match(ex: Exchange, name: bytes) -> tuple[str, ...] | None:
             match = regex.search(name)
             if match is None:
                 return None
             ex.capture(match)
             return flags(ex)
 
-        return by_regex
+        return of_match
     assert rule.pattern is not None
     named = rule.pattern.bind(table)
     return lambda ex, name: flags(ex) if name.lower() == named(ex).lower() else None

@@ -7,7 +7,6 @@ What forwarding is made of whatever the server speaks: the common settings, and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
@@ -22,7 +21,7 @@ from lbproxy.http.pace import SizeOf, size_template
 from lbproxy.http.template import Template
 from lbproxy.protocols.local import Bind, LocalOf, parse_bind
 from lbproxy.protocols.target import Pass, Target
-from lbproxy.wire import fields, grammar, uri
+from lbproxy.wire import fields, uri
 from lbproxy.wire.body import Framing
 from lbproxy.wire.heads import ResponseHead
 
@@ -45,8 +44,6 @@ CONTROL_FIELDS = (
     b"x-accel-expires", b"x-accel-redirect", b"x-accel-limit-rate", b"x-accel-buffering", b"x-accel-charset",
 )  # fmt: skip
 """Fields that a server addresses to the proxy; the client does not get them."""
-
-TOKEN = re.compile(grammar.TOKEN)
 
 HostValue = TypeVar("HostValue", bytes, bytes | None)
 

@@ -35,7 +35,6 @@ from lbproxy.protocols.cookies import (
 )
 from lbproxy.protocols.forwarding import (
     CONTROL_FIELDS,
-    TOKEN,
     ForwardSettings,
     as_routed,
     compile_hiding,
@@ -44,7 +43,7 @@ from lbproxy.protocols.forwarding import (
 from lbproxy.protocols.local import compile_bind
 from lbproxy.protocols.redirect import Redirect, compile_redirects, is_redirecting, parse_redirect
 from lbproxy.protocols.target import Pass, Target, http_pass
-from lbproxy.wire import fields, responses, uri
+from lbproxy.wire import fields, grammar, responses, uri
 from lbproxy.wire.body import CHUNKED, Framing
 from lbproxy.wire.heads import RequestHead, ResponseHead
 
@@ -184,12 +183,12 @@ class HttpProtocol:
 
 def _compile_method(template: Template, table: VariableTable) -> Callable[[Exchange], bytes]:
     value_of = template.bind(table)
-    if template.constant is not None and not TOKEN.fullmatch(template.constant):
+    if template.constant is not None and not grammar.is_token(template.constant):
         raise InvalidValue('invalid method in "proxy_method" directive', template.position)
 
     def method(ex: Exchange) -> bytes:
         value = value_of(ex)
-        if not TOKEN.fullmatch(value):
+        if not grammar.is_token(value):
             raise MalformedMessage("proxy_method gives no method", status=500)
         return value
 

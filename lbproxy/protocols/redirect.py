@@ -8,7 +8,7 @@ Applied to Location and to the URL in Refresh; the first rule that fits decides
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lbproxy.config.octets import octets
@@ -20,15 +20,10 @@ from lbproxy.http.absolute import absolute_url
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
+from lbproxy.protocols.changes import Change, Rewriter, by_prefix, by_regex
 from lbproxy.protocols.target import Target
 from lbproxy.wire.fields import BREAKS
 from lbproxy.wire.heads import ResponseHead
-
-Rule = Callable[[Exchange, bytes], bytes | None]
-"""Return what a URL becomes, None if the rule does not fit it."""
-
-Rewriter = Callable[[Exchange, bytes], bytes]
-"""Take and return a field block."""
 
 _FIELD = re.compile(rb"(\n(?=[LRlr])(?i:location|refresh)):[ \t]*([^\r]*)")
 _URL = re.compile(rb"url=", re.IGNORECASE)
@@ -106,7 +101,7 @@ def is_redirecting(head: ResponseHead) -> bool:
     return _FIELD.search(b"\n" + head.block) is not None
 
 
-def _field(ex: Exchange, match: re.Match[bytes], rewritten: Rule) -> bytes:
+def _field(ex: Exchange, match: re.Match[bytes], rewritten: Change) -> bytes:
     name, value = match.groups()
     if name.lower() == b"\nrefresh":
         url = _URL.search(value)
@@ -120,35 +115,20 @@ def _field(ex: Exchange, match: re.Match[bytes], rewritten: Rule) -> bytes:
     return name + b": " + absolute_url(ex, changed)
 
 
-def _compile(redirect: Redirect, target: Target | None, location: str, table: VariableTable) -> Rule:
+def _compile(redirect: Redirect, target: Target | None, location: str, table: VariableTable) -> Change:
     if redirect.replacement is None:
         if target is None:
             message = '"proxy_redirect default" cannot be used with "proxy_pass" directive with variables'
             raise InvalidValue(message, redirect.position)
         return _default_rule(target, location)
     replacement = redirect.replacement.bind(table)
-    regex = redirect.regex
-    if regex is not None:
-
-        def by_regex(ex: Exchange, url: bytes) -> bytes | None:
-            match = regex.search(url)
-            if match is None:
-                return None
-            ex.capture(match)
-            return replacement(ex)
-
-        return by_regex
+    if redirect.regex is not None:
+        return by_regex(redirect.regex, replacement)
     assert redirect.prefix is not None
-    prefix = redirect.prefix.bind(table)
-
-    def by_prefix(ex: Exchange, url: bytes) -> bytes | None:
-        start = prefix(ex)
-        return replacement(ex) + url[len(start) :] if url.startswith(start) else None
-
-    return by_prefix
+    return by_prefix(redirect.prefix.bind(table), replacement)
 
 
-def _default_rule(target: Target, location: str) -> Rule:
+def _default_rule(target: Target, location: str) -> Change:
     """Return the rule of ``default``: *target*'s URL becomes the location, or "/" if it has no URI part."""
     start, replacement = octets(target.url), octets(location)
     if not target.uri:

@@ -13,6 +13,7 @@ from lbproxy.http.errorpage import error_body, error_json, wants_json
 from lbproxy.proxy.pacing import outlet
 from lbproxy.wire import uri
 from lbproxy.wire.body import Framer, as_it_is, encode_chunk, in_chunks
+from lbproxy.wire.dates import http_date
 from lbproxy.wire.fields import line, without
 from lbproxy.wire.status import FIELDS_TOO_LARGE, STATUS_REASONS
 
@@ -44,8 +45,7 @@ class _OwnLines:
         second = int(time.time())
         if second != self._second:
             self._second = second
-            stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
-            self.date = b"Date: %b\r\n" % stamp.encode()
+            self.date = b"Date: %b\r\n" % http_date(second)
             self._both = {tokens: line + self.date for tokens, line in _SERVER_LINES.items()}
         return self._both[settings.server_tokens]
 

@@ -29,6 +29,12 @@ MAX_BLANK = 64  # octets of blank lines tolerated before a request (RFC 9112 2.2
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)*+")
 _END = re.compile(rb"\n\r?\n")
+_TOKEN = re.compile(TOKEN)
+
+
+def is_token(text: bytes) -> bool:
+    """Say whether *text* is a token, as methods and names of fields are (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def field_lines(name: bytes) -> bytes:

@@ -22,10 +22,6 @@ Param = tuple[bytes, bytes]
 
 MAX_PACKET = 0xFFFF
 
-# uWSGI: plugins/ping/ping_plugin.c.  An answer with a size announces that many octets of warning text.
-PING = b"\x64\x00\x00\x00"
-PONG = b"\x64\x00\x00\x01"
-
 _HEADER = struct.Struct("<BHB")
 _LENGTH = struct.Struct("<H")
 _LENGTHS = tuple(_LENGTH.pack(length) for length in range(512))  # of most values; packing each anew costs more

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire.body import CHUNKED, NO_BODY, UNTIL_CLOSE
 from lbproxy.wire.heads import ResponseHead
-from lbproxy.wire.uwsgi import PING, PONG, decode_packet, encode_packet, parse_response
+from lbproxy.wire.uwsgi import decode_packet, encode_packet, parse_response
 from tests.support.strategies import cgi_heads, cuts, response_heads
 from tests.support.wire import parse_in_portions, portions, verdict
 
@@ -26,11 +26,6 @@ def test_packet_layout() -> None:
     """The size excludes the four octets of the header; lengths are little-endian."""
     assert encode_packet([(b"A", b"bc"), (b"D", b"")], 5, 6) == b"\x05\x0c\x00\x06\x01\x00A\x02\x00bc\x01\x00D\x00\x00"
     assert encode_packet([]) == b"\x00\x00\x00\x00"
-
-
-def test_ping_is_an_empty_packet() -> None:
-    """Modifier 100 asks; the answer differs in the second modifier."""
-    assert (decode_packet(PING), decode_packet(PONG)) == (([], 100, 0, 4), ([], 100, 1, 4))
 
 
 @given(PARAMS, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=9))

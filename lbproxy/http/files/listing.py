@@ -10,16 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from lbproxy.wire.dates import http_date
+from lbproxy.wire.dates import MONTHS, http_date
+from lbproxy.wire.escapes import escape_json
 
 _NAME_WIDTH = 50
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _IN_PATH = re.compile(rb"[^A-Za-z0-9._~-]")
 _IN_HTML = {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;", ord('"'): "&quot;"}
-_IN_JSON = re.compile(rb'[\x00-\x1f"\\]')
-_JSON_ESCAPES = {
-    b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t", b"\b": b"\\b", b"\f": b"\\f", b'"': b'\\"', b"\\": b"\\\\",
-}  # fmt: skip
 _CALLBACK = re.compile(rb"[A-Za-z0-9_.]{0,128}")
 
 CONTENT_TYPES: Mapping[str, bytes] = {
@@ -75,7 +71,7 @@ def _line(entry: Entry, exact_size: bool, offset: int, utf8: bool) -> bytes:
     from datetime import UTC, datetime  # noqa: PLC0415 - 5 ms, which -t need not wait for
 
     at = datetime.fromtimestamp(entry.modified + offset, UTC)
-    time = f"{at:%d}-{_MONTHS[at.month - 1]}-{at.year} {at:%H:%M}".encode()
+    time = f"{at:%d}-{MONTHS[at.month - 1]}-{at.year} {at:%H:%M}".encode()
     blanks = b" " * (_NAME_WIDTH - width)
     return b'<a href="%b%b">%b</a>%b %b %b\r\n' % (href, slash, shown, blanks, time, _size(entry, exact_size))
 
@@ -115,10 +111,9 @@ def json(entries: Iterable[Entry], callback: bytes = b"") -> bytes:
     """Return the entries as JSON, or as a script that calls *callback* with them."""
     lines = []
     for entry in entries:
-        name = _IN_JSON.sub(lambda match: _JSON_ESCAPES.get(match[0]) or b"\\u%04X" % match[0][0], entry.name)
         size = b', "size":%d' % entry.size if entry.kind == "file" else b""
         lines.append(b'\r\n{ "name":"%b", "type":"%b", "mtime":"%b"%b }' % (
-            name, entry.kind.encode(), http_date(entry.modified), size))  # fmt: skip
+            escape_json(entry.name), entry.kind.encode(), http_date(entry.modified), size))  # fmt: skip
     body = b"[" + b",".join(lines) + b"\r\n]"
     return b"/* callback */\r\n%b(%b);" % (callback, body) if callback else body
 
