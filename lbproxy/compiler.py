@@ -7,7 +7,6 @@ From a configuration to a `Plan`: everything compiled to closures, every mistake
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ from lbproxy.config.lexer import Unbalanced
 from lbproxy.config.model import Config, Location, VirtualServer
 from lbproxy.config.reader import Environment
 from lbproxy.directives import GRAMMAR, PROTOCOLS
-from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
+from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext, gathering
 from lbproxy.http.accesslog import AccessLogSettings, LogCompiler
 from lbproxy.http.authrequest import AuthRequestSettings
 from lbproxy.http.charset import CharsetSettings, compile_charset
@@ -78,8 +77,7 @@ class _Compiler:
 
     def __init__(self, config: Config, environment: Environment, constants: Constants) -> None:
         self._config, self._resolver = config, environment.resolve
-        # one setting is compiled in many places, and complained of once
-        self._errors: dict[tuple[str, int, int, str], ConfigError] = {}
+        self._mistakes: list[ConfigError] = []
         self._compiled: dict[int, Any] = {}  # by identity of what they were compiled from
         self._locations = [
             (server, location) for server in config.servers for location in _with_inner(server.root)
@@ -100,13 +98,13 @@ class _Compiler:
 
     def compile(self) -> tuple[Plan, list[ConfigError]]:
         """Return the plan as far as it could be made, and the mistakes."""
-        self._keep(*self._declared.compile(self._table, self._locations))
+        self._mistakes += self._declared.compile(self._table, self._locations)
         self._check_templates()
         self._upstreams = UpstreamTable(self._config, self._upstream_blocks())
-        with self._catching():
+        with gathering(self._mistakes):
             self._logs = LogCompiler(self._config.settings(AccessLogSettings).formats, self._table)
         more: Sequence[str] = ()
-        with self._catching():
+        with gathering(self._mistakes):
             self._checks = CheckCompiler(self._config, self._table, self._resolver)
             more = self._checks.warnings
         routes = {location: self._route(server, location) for server, location in self._locations}
@@ -121,27 +119,15 @@ class _Compiler:
             access_logs=tuple(logs.values()),
             census=self._census,
         )
-        return plan, list(self._errors.values())
-
-    @contextmanager
-    def _catching(self) -> Iterator[None]:
-        try:
-            yield
-        except ConfigErrors as several:
-            self._keep(*several.errors)
-        except ConfigError as error:
-            self._keep(error)
-
-    def _keep(self, *errors: ConfigError) -> None:
-        for error in errors:
-            place = error.position
-            self._errors.setdefault((place.source.name, place.line, place.column, error.message), error)
+        # one setting may be compiled in many places, and is complained of once
+        once = {(mistake.position, mistake.message): mistake for mistake in self._mistakes}
+        return plan, list(once.values())
 
     def _once(self, source: object, compile_: Callable[[], T], failed: T) -> T:
         """Return what *compile_* makes of *source*, made once however many blocks share that object."""
         if id(source) not in self._compiled:
             self._compiled[id(source)] = failed
-            with self._catching():
+            with gathering(self._mistakes):
                 self._compiled[id(source)] = compile_()
         found: T = self._compiled[id(source)]
         return found
@@ -164,7 +150,7 @@ class _Compiler:
         blocks = [self._config.merged, *(location.merged for _, location in self._locations)]
         for settings in {id(value): value for block in blocks for value in block.values()}.values():
             for template in _templates(settings):
-                with self._catching():
+                with gathering(self._mistakes):
                     template.getters(self._table)
 
     def _upstream_blocks(self) -> dict[str, UpstreamPlan]:
@@ -172,10 +158,10 @@ class _Compiler:
         for name, conf in self._config.upstreams.items():
             plans[name] = UpstreamPlan(conf)
             if conf.servers:
-                with self._catching():
+                with gathering(self._mistakes):
                     plans[name] = compile_upstream_plan(conf, self._table)
         for mistake in zone_mistakes(self._config.upstreams.values()):
-            with self._catching():
+            with gathering(self._mistakes):
                 raise mistake
         return plans
 
@@ -206,7 +192,7 @@ class _Compiler:
     def _check(self, location: Location) -> Checks | None:
         checks = None
         if self._checks is not None:
-            with self._catching():
+            with gathering(self._mistakes):
                 checks = self._checks.compile(location)
         return checks
 
@@ -250,12 +236,12 @@ class _Compiler:
             if destination is None:
                 continue
             upstream = None
-            with self._catching():
+            with gathering(self._mistakes):
                 if action is not None:
                     message = f'"{kind.prefix}_pass" in a location that answers otherwise already'
                     raise WrongContext(message, destination.position)
                 upstream = self._upstream(destination, protocol.default_port)
-            with self._catching():
+            with gathering(self._mistakes):
                 action = ForwardAction(protocol(location, self._table), upstream, _retry(location.settings(kind)))
         return action
 

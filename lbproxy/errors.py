@@ -19,7 +19,8 @@ Codecs and streams do not know sides; the client boundary (proxy/connection) and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, NamedTuple
 
 
@@ -113,6 +114,17 @@ class ConfigErrors(LbproxyError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+@contextmanager
+def gathering(mistakes: list[ConfigError]) -> Iterator[None]:
+    """Append what is raised within to *mistakes*, so that the rest is looked at as well."""
+    try:
+        yield
+    except ConfigErrors as several:
+        mistakes += several.errors
+    except ConfigError as mistake:
+        mistakes.append(mistake)
 
 
 class MalformedMessage(LbproxyError):

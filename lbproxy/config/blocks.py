@@ -19,44 +19,23 @@ from lbproxy.config.servers import compile_server, finish_servers
 from lbproxy.config.settings import Context, TypeMap, defaults, inherited, rows
 from lbproxy.config.upstreams import compile_upstream
 from lbproxy.config.vocabulary import Grammar, Vocabulary
-from lbproxy.errors import ConfigError, ConfigErrors, Source, WrongContext
-
-
-def load_config(source: Source, grammar: Grammar, environment: Environment) -> Config:
-    """
-    Return the configuration in *source*: YAML if its name ends in .yaml or .yml, else nginx's syntax.
-
-    Raises:
-        ConfigErrors: Every mistake, in the order of the text.
-    """
-    config, errors = read_config(source, grammar, environment)
-    if errors:
-        raise ConfigErrors(errors)
-    return config
+from lbproxy.errors import ConfigError, Source, WrongContext
 
 
 def read_config(
     source: Source, grammar: Grammar, environment: Environment
 ) -> tuple[Config, tuple[ConfigError, ...]]:
-    """Return the best reading of *source*, and every mistake in the order of the text."""
+    """
+    Return the best reading of *source*, and every mistake in the order of the text.
+
+    Args:
+        source: YAML if its name ends in .yaml or .yml, else nginx's syntax.
+    """
     directives, reading = read_tree(source, environment.include)
     config, errors = _compile(directives, grammar, environment)
     if any(isinstance(error, Unbalanced) for error in reading.errors):
         errors = []  # what follows a wrong brace stands in the wrong block, and most of it would be refused
     return config, in_order([*reading.errors, *errors])
-
-
-def compile_config(directives: Sequence[Directive], grammar: Grammar, environment: Environment) -> Config:
-    """
-    Return the configuration that *directives* describe.
-
-    Raises:
-        ConfigErrors: Every mistake, in the order of the text.
-    """
-    config, errors = _compile(directives, grammar, environment)
-    if errors:
-        raise ConfigErrors(in_order(errors))
-    return config
 
 
 def in_order(errors: Sequence[ConfigError]) -> tuple[ConfigError, ...]:

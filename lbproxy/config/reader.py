@@ -7,8 +7,8 @@ structural blocks read as if nothing could go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from lbproxy.config.parser import YAML_SUFFIXES, Argument, Directive, Includer, 
 from lbproxy.config.settings import Context, TypeMap, merge
 from lbproxy.config.values import Misfit
 from lbproxy.config.vocabulary import Entry, Role, Vocabulary
-from lbproxy.errors import ConfigError, ConfigErrors, Position, WrongContext
+from lbproxy.errors import ConfigError, Position, WrongContext, gathering
 
 
 def _itself(path: bytes) -> bytes | None:
@@ -79,15 +79,9 @@ class BlockReader:
         self.ignored: list[Directive] = []
         self.warnings: list[str] = []
 
-    @contextmanager
-    def catching(self) -> Iterator[None]:
+    def catching(self) -> AbstractContextManager[None]:
         """Keep the mistakes raised within instead of raising them."""
-        try:
-            yield
-        except ConfigErrors as several:
-            self.errors += several.errors
-        except ConfigError as error:
-            self.errors.append(error)
+        return gathering(self.errors)
 
     def warn(self, message: str, position: Position) -> None:
         """Keep a warning."""

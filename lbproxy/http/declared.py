@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lbproxy.config.model import Config, Location, VirtualServer
-from lbproxy.errors import ConfigError
+from lbproxy.errors import ConfigError, gathering
 from lbproxy.http.geo import Geo, GeoSettings
 from lbproxy.http.maps import Map, MapSettings
 from lbproxy.http.referers import RefererSettings, compile_referers
@@ -53,12 +53,8 @@ class DeclaredVariables:
         """Make them ready for use, of two with the same name the later one; return what is wrong with them."""
         mistakes: list[ConfigError] = []
         for block in self._blocks:
-            try:
+            with gathering(mistakes):
                 self.getters[block.name].compute = block.compile(table)
-            except ConfigError as mistake:
-                mistakes.append(mistake)
-        try:
+        with gathering(mistakes):
             self.getters[_REFERER].compute = compile_referers(locations)
-        except ConfigError as mistake:
-            mistakes.append(mistake)
         return mistakes

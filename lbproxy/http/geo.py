@@ -8,15 +8,14 @@ What is no address of a kind that is looked up stands for 255.255.255.255.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lbproxy.config.networks import Network, parse_network
 from lbproxy.config.octets import octets, text_of
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.settings import Context, setting_list
-from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue
+from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue, gathering
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.forwarded import Proxies
 from lbproxy.http.getters import Getter, field_finder
@@ -199,12 +198,12 @@ def parse_geo(directive: Directive) -> Geo:
         ConfigErrors: Every mistake in it, in nginx's words.
     """
     reading = _Reading(any(line.name == "ranges" and not line.args for line in (directive.block or ())[:1]))
-    with reading.catching():
+    with gathering(reading.mistakes):
         *source, target = directive.args
         name = variable_name(target)
         address = _source(source[0]) if source else None
     for line in directive.block or ():
-        with reading.catching():
+        with gathering(reading.mistakes):
             reading.take(line)
     if reading.mistakes:
         raise ConfigErrors(reading.mistakes)
@@ -226,13 +225,6 @@ class _Reading:
         self.proxies: list[Network] = []
         self.recursive = self.volatile = False
         self.mistakes: list[ConfigError] = []
-
-    @contextmanager
-    def catching(self) -> Iterator[None]:
-        try:
-            yield
-        except ConfigError as mistake:
-            self.mistakes.append(mistake)
 
     def take(self, line: Directive) -> None:
         """Understand one line; raises what is wrong with it."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -19,7 +18,7 @@ from lbproxy.config.octets import octets
 from lbproxy.config.parser import Argument, Directive
 from lbproxy.config.regex import compile_regex
 from lbproxy.config.settings import Context, setting_list
-from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue
+from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue, gathering
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.getters import Getter
 from lbproxy.http.hostnames import HostTable
@@ -122,11 +121,11 @@ def parse_map(directive: Directive) -> Map:
     """
     source, target = directive.args
     reading = _Reading(any(_is_word(line, "hostnames") for line in directive.block or ()))
-    with reading.catching():
+    with gathering(reading.mistakes):
         name = variable_name(target)
         template = Template.parse(source)
     for line in directive.block or ():
-        with reading.catching():
+        with gathering(reading.mistakes):
             reading.take(line)
     if reading.mistakes:
         raise ConfigErrors(reading.mistakes)
@@ -148,13 +147,6 @@ class _Reading:
         self.entries: list[MapEntry] = []
         self.mistakes: list[ConfigError] = []
         self._keys: HostTable[Argument] = HostTable()
-
-    @contextmanager
-    def catching(self) -> Iterator[None]:
-        try:
-            yield
-        except ConfigError as mistake:
-            self.mistakes.append(mistake)
 
     def take(self, line: Directive) -> None:
         """Understand one line; raises what is wrong with it."""

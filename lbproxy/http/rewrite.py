@@ -18,7 +18,7 @@ from lbproxy.config.regex import group_names
 from lbproxy.config.settings import Context, setting_args
 from lbproxy.config.values import decimal
 from lbproxy.config.vocabulary import Script
-from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue, Position, Source
+from lbproxy.errors import ConfigError, ConfigErrors, InvalidValue, Position, Source, gathering
 from lbproxy.http.conditions import REGEX_OPERATORS, FileMode, compile_condition
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.flow import CHANGED, STOP, Action, Flow, Value, bind
@@ -104,13 +104,11 @@ def _sequence(
     """Return what runs *script*, whose mistakes go to *mistakes*; None if there is nothing to run."""
     actions: list[Action] = []
     for statement in script:
-        try:
+        with gathering(mistakes):
             if isinstance(statement, Conditional):
                 actions.append(_compile_if(statement, table, file_mode, mistakes))
             else:
                 actions.append(_COMPILERS[statement.name](statement, table))
-        except ConfigError as mistake:
-            mistakes.append(mistake)
     if len(actions) <= 1:
         return actions[0] if actions else None
 

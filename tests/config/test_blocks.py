@@ -7,11 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from lbproxy.config.blocks import compile_config
 from lbproxy.config.core import ClientSettings, MainSettings
-from lbproxy.config.parser import parse
-from lbproxy.errors import ConfigErrors, Source
-from tests.support.configs import GRAMMAR, NO_FILES, PassSettings, files, load, mistakes
+from lbproxy.errors import ConfigErrors
+from tests.support.configs import PassSettings, files, load, mistakes
 
 NGINX_CONF = """
 user www-data;
@@ -125,16 +123,6 @@ def test_an_error_shows_the_line_and_a_caret() -> None:
     with pytest.raises(ConfigErrors) as caught:
         load("server {\n\tlisten  x:y;\n}")
     assert str(caught.value).splitlines()[1:] == ["    \tlisten  x:y;", "    \t        ^"]
-
-
-def test_a_tree_can_be_compiled_by_itself() -> None:
-    """For the tools, which have the directives already."""
-    good = parse(Source("t", "server { }"), NO_FILES.include)
-    assert len(compile_config(good, GRAMMAR, NO_FILES).servers) == 1
-    bad = parse(Source("t", "x; y;"), NO_FILES.include)
-    with pytest.raises(ConfigErrors) as caught:
-        compile_config(bad, GRAMMAR, NO_FILES)
-    assert len(caught.value.errors) == 2
 
 
 def test_thousands_of_locations_are_cheap() -> None:
