@@ -45,8 +45,8 @@ class Backlog:
         moved: Since when the client has taken nothing; monotonic seconds, of no meaning while nothing waits.
     """
 
-    __slots__ = ("_client", "_end", "_file", "_log", "_pace", "_pieces", "_place", "_room", "_start", "_timeout",
-                 "held", "moved")
+    __slots__ = ("_client", "_end", "_file", "_log", "_pace", "_pieces", "_place", "_room", "_spilled", "_start",
+                 "_timeout", "held", "moved")
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Backlog:
         self._pieces: list[bytes | memoryview] = []
         self._file: FileIO | None = None
         self._start = self._end = 0  # of what is in the file and has not been sent
+        self._spilled = False
         self.held = 0
         self.moved = 0.0
 
@@ -134,7 +135,7 @@ class Backlog:
             raise StreamClosed("temporary file was truncated")
         self._start += sent or 0
         if self._start == self._end:
-            self._start = self._end = 0
+            self._close_file()  # not to be written anew: the socket may still hold its pages instead of a copy
 
     def _send_memory(self, most: int) -> None:
         if len(self._pieces) > 1:
@@ -159,9 +160,7 @@ class Backlog:
             return False
         try:
             if self._file is None:
-                self._file = open_temporary(self._place)
-                name = path_of(self._file)
-                self._log("warn", f"an upstream response is buffered to a temporary file {name}".rstrip())
+                self._file = self._open_file()
             while self._pieces:
                 written = os.pwritev(self._file.fileno(), self._pieces[:_MOST_PIECES], self._end)
                 self._end += written
@@ -170,6 +169,19 @@ class Backlog:
             self._room = 0
             self._log("crit", f"upstream response not written to a temporary file {describe(error)}")
         return not self._pieces
+
+    def _open_file(self) -> FileIO:
+        file = open_temporary(self._place)
+        if not self._spilled:
+            self._spilled = True
+            self._log("warn", f"an upstream response is buffered to a temporary file {path_of(file)}".rstrip())
+        return file
+
+    def _close_file(self) -> None:
+        self._start = self._end = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     async def drain(self) -> None:
         """
@@ -194,7 +206,5 @@ class Backlog:
     def close(self) -> None:
         """Give memory and file back."""
         self._pieces.clear()
-        self.held = self._start = self._end = 0
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self.held = 0
+        self._close_file()

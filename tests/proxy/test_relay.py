@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from lbproxy.proxy.relay import PATIENCE
 from tests.support.backends import reply
 from tests.support.client import octets
 from tests.support.scene import Scene, Wire
@@ -14,6 +15,7 @@ PASS = "%s server { listen 80; location / { proxy_pass http://<b>; } }"
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CLOSE = b"HTTP/1.1 200 OK\r\n\r\n"
+WINDOW = 1 << 16  # of a client that is slow, but not so slow that TCP's own timers count
 
 
 async def answering(scene: Scene, head: bytes, more: str = "", version: str = "1.1", window: int = 0
@@ -138,6 +140,194 @@ class TestSlowClients:
         await wait_all_tasks_blocked()
         assert scene.in_flight == 0
         assert len((await client.answer()).body) == 4000000
+
+
+class TestTemporaryFiles:
+    """What a slow client has not taken goes to a file, so that its server is free."""
+
+    BODY = bytes(range(256)) * 32_000
+
+    @pytest.mark.parametrize("framing", ["length", "chunks", "close"])
+    @pytest.mark.parametrize("version", ["1.0", "1.1"])
+    async def test_the_server_is_released(self, scene: Scene, framing: str, version: str) -> None:
+        """Soon, though the client reads nothing; when it does, it gets all, and its connection goes on."""
+        head = {"length": b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY),
+                "chunks": CHUNKED, "close": CLOSE}[framing]
+        client, server = await answering(scene, head, version=version, window=WINDOW)
+        if framing == "chunks":
+            await server.send(b"".join(b"%x\r\n%b\r\n" % (len(self.BODY) // 4, piece) for piece in quarters(self.BODY)))
+            await server.send(b"0\r\n\r\n")
+        else:
+            await server.send(self.BODY)
+        if framing == "close":
+            server.close()
+        await trio.sleep(2 * PATIENCE)
+        assert scene.in_flight == 0
+        await trio.sleep(30)
+        assert (await client.answer()).body == self.BODY
+        if version == "1.1":
+            await client.send(octets("/next"))
+            again = server if framing != "close" else await scene.backends[0].accept()
+            assert (await again.request()).target == "/next"
+        (line,) = scene.errors("warn")
+        assert "an upstream response is buffered to a temporary file" in line
+
+    async def test_another_client_has_the_connection_meanwhile(self, scene: Scene) -> None:
+        """That is what it is good for."""
+        _, server = await answering(scene, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY),
+                                    window=WINDOW)
+        await server.send(self.BODY)
+        await trio.sleep(1)
+        other = await scene.client()
+        await other.send(octets("/other"))
+        assert (await server.request()).target == "/other"
+        await server.send(reply("ok"))
+        assert (await other.answer()).text == "ok"
+
+    @pytest.mark.parametrize("more", ["proxy_max_temp_file_size 0;", "proxy_buffering off;"])
+    async def test_off(self, scene: Scene, more: str) -> None:
+        """The server waits for the client."""
+        _, server = await answering(scene, CLOSE, more, window=WINDOW)
+        taken = await server.fill()
+        await trio.sleep(10)
+        assert taken + await server.fill() < 16 << 20
+        assert scene.errors("warn") == []
+
+    async def test_the_file_is_bounded(self, scene: Scene) -> None:
+        """By proxy_max_temp_file_size; then the server waits as well."""
+        _, server = await answering(scene, CLOSE, "proxy_max_temp_file_size 20m;", window=WINDOW)
+        before = await server.fill()
+        taken = 0
+        while await trio.sleep(1) or (more := await server.fill()):
+            taken += more
+        assert before < 16 << 20
+        assert 19 << 20 < taken < 21 << 20
+
+    async def test_a_fast_client_needs_none(self, scene: Scene) -> None:
+        """Though its socket may be full now and then."""
+        client, server = await answering(scene, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send, self.BODY)
+            assert (await client.answer()).body == self.BODY
+        assert scene.errors("warn") == []
+
+    async def test_a_client_that_goes(self, scene: Scene) -> None:
+        """Takes its file with it: the scene counts descriptors."""
+        client, server = await answering(scene, LENGTH, window=WINDOW)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send, self.BODY)
+            await trio.sleep(5)
+            assert scene.errors("warn") != []
+            client.reset()
+        assert await server.ended()
+        assert scene.in_flight == 0
+
+    async def test_a_cut_answer(self, scene: Scene) -> None:
+        """What came before the cut is delivered, then the connection ends."""
+        client, server = await answering(scene, LENGTH, window=WINDOW)
+        await server.send(self.BODY)
+        server.close()
+        await trio.sleep(5)
+        assert (await client.rest()).partition(b"\r\n\r\n")[2] == self.BODY
+
+    async def test_a_directory_that_is_not_there(self, scene: Scene) -> None:
+        """It is logged, and the server waits for its client; nothing is lost."""
+        (scene.directory / "file").write_text("x")
+        client, server = await answering(scene, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY),
+                                         "proxy_temp_path <dir>/file;", window=WINDOW)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send, self.BODY)
+            await trio.sleep(5)
+            assert scene.in_flight == 1
+            assert (await client.answer()).body == self.BODY
+        (line,) = scene.errors("crit")
+        assert "not written to a temporary file (20: Not a directory)" in line
+
+    async def test_read_timeout(self, scene: Scene) -> None:
+        """A silent server is not kept because its client takes something now and then."""
+        client, server = await answering(scene, LENGTH, "proxy_read_timeout 20s;", window=WINDOW)
+        await server.send(self.BODY)
+        for _ in range(9):
+            await trio.sleep(3)
+            if scene.errors():
+                break
+            await client.read(1 << 20)
+        assert "(110: Connection timed out) while reading upstream" in scene.errors()[0]
+        assert trio.current_time() == pytest.approx(21, abs=3)
+
+    async def test_uwsgi(self, scene: Scene) -> None:
+        """The same, and the file lies where it should."""
+        u = scene.backend()
+        (scene.directory / "place").mkdir()
+        conf = "server { listen 80; location / { uwsgi_pass <u>; uwsgi_temp_path <dir>/place 1; %s } }"
+        await scene.serve(conf % "", u=u)
+        client = await scene.client(window=WINDOW)
+        await client.send(octets())
+        server = await u.accept()
+        await server.arrived()
+        await server.send(b"HTTP/1.1 200 OK\r\n\r\n" + self.BODY)
+        server.close()
+        await trio.sleep(1)
+        assert [path.is_dir() for path in (scene.directory / "place").iterdir()] == [True]
+        assert list((scene.directory / "place").glob("*/*")) == []
+        assert (await client.answer()).body == self.BODY
+        assert f"temporary file {scene.directory}/place/" in scene.errors("warn")[0]
+
+
+def quarters(body: bytes) -> list[bytes]:
+    """Return *body* in four pieces."""
+    size = len(body) // 4
+    return [body[at : at + size] for at in range(0, len(body), size)]
+
+
+class TestLimitedReading:
+    """proxy_limit_rate, uwsgi_limit_rate."""
+
+    @pytest.mark.parametrize("head", [LENGTH, CHUNKED])
+    async def test_the_server_is_read_at_that_rate(self, scene: Scene, head: bytes) -> None:
+        """Whatever the client would take."""
+        client, server = await answering(scene, head, "proxy_limit_rate 100k;")
+        body = bytes(1 << 20) if head is LENGTH else b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send, body)
+            await client.until(b"\r\n\r\n")
+            await client.read(500 << 10)
+        assert trio.current_time() == pytest.approx(4, abs=0.6)
+        client.close()
+        await trio.sleep(2)
+
+    async def test_variables(self, scene: Scene) -> None:
+        """And uwsgi: a size from anywhere."""
+        u = scene.backend()
+        await scene.serve("server { listen 80; location / { uwsgi_pass <u>; uwsgi_limit_rate $arg_r; } }", u=u)
+        for rate, seconds in (("100k", 9), ("0", 0), ("", 0), ("x", 0)):
+            started = trio.current_time()
+            client = await scene.client()
+            await client.send(octets(f"/?r={rate}"))
+            server = await u.accept()
+            await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1024000\r\n\r\n" + bytes(1024000))
+            assert len((await client.answer()).body) == 1024000
+            server.close()
+            assert trio.current_time() - started == pytest.approx(seconds, abs=0.8)
+
+    async def test_only_with_buffering(self, scene: Scene) -> None:
+        """As in nginx."""
+        client, server = await answering(scene, b"HTTP/1.1 200 OK\r\nContent-Length: 1024000\r\n\r\n",
+                                         "proxy_limit_rate 1k; proxy_buffering off;")
+        await server.send(bytes(1024000))
+        assert len((await client.answer()).body) == 1024000
+        assert trio.current_time() < 1
+
+    async def test_a_client_that_goes(self, scene: Scene) -> None:
+        """Is noticed while the server is not read."""
+        client, server = await answering(scene, LENGTH, "proxy_limit_rate 1k;")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send, bytes(100_000))
+            await trio.sleep(10)
+            client.close()
+            assert await server.ended()
+            assert trio.current_time() < 13
+            nursery.cancel_scope.cancel()
 
 
 class TestCutAnswers:
