@@ -95,6 +95,8 @@ class Forwarder:
             return made, len(made)
         if whole is None or not passed:
             return b"", 0 if body is not None and body.refused else NO_BODY  # nginx says that nothing is left of it
+        if ex.head.framing == NO_BODY:  # the client only asked if it may go on
+            return b"", NO_BODY
         return (whole if ex.body is None else ex.body), whole.size
 
     async def _read_whole(self, conn: Connection, body: RequestBody) -> Spool:
