@@ -20,6 +20,7 @@ from lbproxy.errors import ClientGone, MalformedMessage, StreamError, StreamTime
 from lbproxy.http.browsers import is_msie6, is_safari
 from lbproxy.http.exchange import Client, Exchange
 from lbproxy.http.getters import server_name
+from lbproxy.proxy.closing import discard, linger
 from lbproxy.proxy.introduction import hear
 from lbproxy.proxy.logfile import printable
 from lbproxy.proxy.requestbody import RequestBody
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from lbproxy.proxy.server import Server
 
 _NOT_THE_CLIENTS = (413, 500, 502)  # an operator may have to do something about these
-_LINGER_PIECE = 65536
 
 
 class Connection:
@@ -221,7 +221,7 @@ class Connection:
             self._abandon(ex, gone)
         finally:
             self._finish(ex)
-        await self.stream.poller.as_task(self._linger)
+        await self._linger()
 
     def _begin(self, head: RequestHead) -> Exchange:
         self.client.requests += 1
@@ -324,44 +324,18 @@ class Connection:
             stream = self.stream
             more = self._buf or (body is not None and (not body.complete or body.leftover))
             if more or self.settings.lingering_close == "always" or (stream.readable and stream.has_octets()):
-                await self.stream.poller.as_task(self._linger)
+                await self._linger()
             return False
         if body is not None:
-            if not body.complete and not await self.stream.poller.as_task(self._discard, body):
-                await self.stream.poller.as_task(self._linger)
+            if not body.complete and not await self.stream.poller.as_task(discard, body, self.settings):
+                await self._linger()
                 return False
             self._buf = body.leftover
         return True
 
-    async def _discard(self, body: RequestBody) -> bool:
-        """Read the rest of a body that nobody wanted; False when it is wrong or takes too long."""
-        settings = self.settings
-        body.limit, body.timeout = 0, settings.lingering_timeout
-        with trio.move_on_after(settings.lingering_time) as scope:
-            try:
-                while await body.read():
-                    pass
-            except (MalformedMessage, StreamError):
-                return False
-        return not scope.cancelled_caught
-
     async def _linger(self) -> None:
-        """
-        Close in stages, so that a client that is still sending can read its answer.
-
-        Closing a socket with unread octets resets the connection, and the reset may overtake the answer
-        (ngx_http_set_lingering_close).
-        """
-        settings = self.settings
-        if settings.lingering_close == "off" or self.stream.closed:
-            return
-        with trio.move_on_after(settings.lingering_time):
-            try:
-                self.stream.shut_writing()
-                while await self.stream.recv(settings.lingering_timeout, _LINGER_PIECE):
-                    pass
-            except StreamError:
-                pass
+        if self.settings.lingering_close != "off" and not self.stream.closed:
+            await self.stream.poller.as_task(linger, self.stream, self.settings)
 
     def log(self, level: str, message: str, upstream: bytes = b"") -> None:
         """Write *message* to the error log with what it is about: client, server, request, upstream, host."""
