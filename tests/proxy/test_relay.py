@@ -198,8 +198,10 @@ class TestTemporaryFiles:
         _, server = await answering(scene, CLOSE, "proxy_max_temp_file_size 20m;", window=WINDOW)
         before = await server.fill()
         taken = 0
-        while await trio.sleep(1) or (more := await server.fill()):
+        await trio.sleep(1)
+        while more := await server.fill():
             taken += more
+            await trio.sleep(1)
         assert before < 16 << 20
         assert 19 << 20 < taken < 21 << 20
 
