@@ -181,3 +181,13 @@ async def test_close(make: Make) -> None:
     assert idle.stream.closed
     assert busy.stream.closed
     assert len(pool) == 0
+
+
+async def test_keys_come_and_go(make: Make) -> None:
+    """Those without a connection are forgotten in the end, so that any number of clients' addresses may be keys."""
+    pool = new_pool()
+    pooled, _ = make()
+    for number in range(1000):
+        pool.put(f"{number}", pooled, 1.0)
+        assert pool.get(f"{number}", 1.0) is pooled
+    assert len(pool._by_key) < 200

@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lbproxy.errors import StreamClosed, StreamTimeout
+from lbproxy.errors import LocalAddressError, StreamClosed, StreamTimeout
 from lbproxy.net.readiness import MOST_READY_CALLS, Poller
 from lbproxy.net.stream import RECV_SIZE, Stream, connect
 
@@ -59,6 +59,26 @@ def tcp(poller: Poller, listener: socket.socket) -> Iterator[tuple[Stream, socke
 
 class TestReading:
     """recv and recv_now."""
+
+    async def test_into_a_buffer(self, stream: Stream, other: socket.socket) -> None:
+        """As much as there is, and as fits; None when one has to wait, 0 at the end."""
+        room = memoryview(bytearray(5))
+        assert stream.recv_into_now(room) is None
+        other.send(b"helloyou")
+        assert (stream.recv_into_now(room), bytes(room)) == (5, b"hello")
+        assert (stream.recv_into_now(room), bytes(room[:3]), stream.readable) == (3, b"you", False)
+        other.close()
+        assert stream.recv_into_now(room) == 0
+        assert stream.bytes_in == 8
+
+    async def test_into_a_buffer_after_a_reset(self, tcp: tuple[Stream, socket.socket]) -> None:
+        """It is told as when octets are returned."""
+        stream, other = tcp
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.close()
+        await wait_all_tasks_blocked()
+        with pytest.raises(StreamClosed, match="recv\\(\\) failed"):
+            stream.recv_into_now(memoryview(bytearray(5)))
 
     async def test_now(self, stream: Stream, other: socket.socket) -> None:
         """What is there, None when one has to wait, b"" at the end."""
@@ -345,6 +365,39 @@ class TestConnect:
         assert caught.value.reason.startswith("connect() failed (")
         if words.startswith("("):
             assert words in caught.value.reason
+
+    async def test_from_an_address(self, poller: Poller, listener: socket.socket) -> None:
+        """With a port or without; transparent is for addresses of others."""
+        target = listener.getsockname()
+        first = await connect(poller, socket.AF_INET, target, 60, source=("127.0.0.77", 0))
+        host, port = first.socket.getsockname()
+        first.close()
+        assert host == "127.0.0.77"
+        second = await connect(poller, socket.AF_INET, target, 60, source=("127.0.0.78", port))
+        assert second.socket.getsockname() == ("127.0.0.78", port)
+        second.close()
+
+    @pytest.mark.parametrize(("source", "words"), [
+        (("192.0.2.1", 0), "bind(192.0.2.1) failed (99: Cannot assign requested address)"),
+        (("::1", 0), "bind(::1) failed (97: Address family not supported by protocol)"),
+    ])
+    async def test_from_an_impossible_address(
+        self, poller: Poller, listener: socket.socket, source: tuple[str, int], words: str
+    ) -> None:
+        """Nobody is asked."""
+        with pytest.raises(LocalAddressError) as caught:
+            await connect(poller, socket.AF_INET, listener.getsockname(), 60, source=source)
+        assert caught.value.reason == words
+
+    async def test_transparent_needs_a_privilege(
+        self, poller: Poller, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the system has against it is told."""
+        monkeypatch.setattr(socket, "IP_TRANSPARENT", -1)
+        with pytest.raises(LocalAddressError, match=r"^setsockopt\(IP_TRANSPARENT\) failed \(92: Protocol not av"):
+            await connect(
+                poller, socket.AF_INET, listener.getsockname(), 60, source=("127.0.0.7", 0), transparent=True
+            )
 
     async def test_refused(self, poller: Poller) -> None:
         """With the number that tells why."""

@@ -81,6 +81,106 @@ class TestSpool:
         spool.close()
 
 
+class TestFiles:
+    """client_body_in_file_only and client_body_temp_path: bodies for others to read."""
+
+    CONF = """server { listen 80; client_body_buffer_size 10; client_body_temp_path <dir>/bodies 1 2; %s
+              location / { add_header X-File $request_body_file; proxy_pass http://<b>; } }"""
+
+    async def ask(self, scene: Scene, conf: str, *requests: bytes) -> list[str | None]:
+        """Serve *conf* and return what $request_body_file was for each of *requests*."""
+        self.backend = scene.answering(OK)
+        await scene.serve(self.CONF % conf, b=self.backend)
+        return [(await scene.ask(request)).get("X-File") for request in requests]
+
+    @pytest.mark.parametrize("body", [b"", b"hello", bytes(range(256)) * 1000])
+    @pytest.mark.parametrize("chunks", [False, True])
+    async def test_on(self, scene: Scene, body: bytes, chunks: bool) -> None:
+        """Every body, if there is one, lies in a file that stays; the server gets it all the same."""
+        request = octets(chunks=[body] if body else []) if chunks else octets(method="POST", body=body)
+        if not body and not chunks:
+            request = octets("/", "Content-Length: 0", method="POST")
+        name, none = await self.ask(scene, "client_body_in_file_only on;", request, octets())
+        assert none is None
+        assert name is not None
+        path = Path(name)
+        assert path.read_bytes() == self.backend.requests[0].body == body
+        assert path.relative_to(scene.directory / "bodies").parts == (path.name[-1], path.name[-3:-1], path.name)
+        assert "[notice]" in "".join(line for line in scene.log("error.log") if name in line)
+
+    async def test_clean(self, scene: Scene) -> None:
+        """Or is taken away when the request is over."""
+        b = scene.backend()
+        await scene.serve(self.CONF % "client_body_in_file_only clean;", b=b)
+        client = await scene.client()
+        await client.send(octets(method="POST", body=b"hello"))
+        server = await b.accept()
+        await server.request()
+        (path,) = (scene.directory / "bodies").glob("*/*/*")
+        assert path.read_bytes() == b"hello"
+        await server.send(OK)
+        assert (await client.answer()).get("X-File") == str(path)
+        await wait_all_tasks_blocked()
+        assert not path.exists()
+
+    async def test_off(self, scene: Scene) -> None:
+        """A large one has a file with a name that is gone already; a small one has none."""
+        small, large = await self.ask(scene, "", octets(method="POST", body=b"hello"),
+                                      octets(method="POST", body=b"hello world"))
+        assert small is None
+        assert large is not None
+        assert Path(large).parent.is_dir()
+        assert not Path(large).exists()
+
+    async def test_a_server_that_fails(self, scene: Scene) -> None:
+        """The next one gets the same file."""
+        b = scene.answering(OK)
+        conf = """upstream u { server <dead>; server <b> backup; }
+                  server { listen 80; client_body_in_file_only clean; client_body_temp_path <dir>/bodies;
+                  location / { proxy_pass http://u; proxy_set_header X-File $request_body_file; } }"""
+        await scene.serve(conf, b=b, dead=scene.dead())
+        assert (await scene.ask(octets(method="POST", body=b"hello"))).status == 200
+        (request,) = b.requests
+        assert request.body == b"hello"
+        assert (request.get("X-File") or "").startswith(f"{scene.directory}/bodies/")
+        assert list((scene.directory / "bodies").iterdir()) == []
+
+    async def test_the_body_need_not_be_passed(self, scene: Scene) -> None:
+        """Its file's name is enough for a server on the same machine, over uwsgi too."""
+        u = scene.backend()
+        conf = """server { listen 80; client_body_in_file_only on; client_body_temp_path <dir>/bodies; location / {
+                  uwsgi_pass <u>; uwsgi_pass_request_body off; uwsgi_param FILE $request_body_file; } }"""
+        await scene.serve(conf, u=u)
+        client = await scene.client()
+        await client.send(octets(method="POST", body=b"hello"))
+        server = await u.accept()
+        packet = await server.arrived()
+        (path,) = (scene.directory / "bodies").iterdir()
+        assert packet.endswith(str(path).encode() + packet.partition(str(path).encode())[2])
+        assert b"hello" not in packet
+        await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        server.close()
+        assert (await client.answer()).status == 200
+        assert path.read_bytes() == b"hello"
+
+    async def test_the_access_log_has_it(self, scene: Scene) -> None:
+        """Body and file, once they were read for a server."""
+        log = "log_format l '$request_body|$request_body_file'; access_log <dir>/l l;"
+        await scene.serve(log + self.CONF % "", b=scene.answering(OK))
+        for body in (b"hello", b"hello world"):
+            await scene.ask(octets(method="POST", body=body))
+        small, large = scene.log("l")
+        assert small == "hello|-"
+        assert large.startswith(f"-|{scene.directory}/bodies/")
+
+    async def test_a_place_that_is_none(self, scene: Scene) -> None:
+        """500, and the log says why."""
+        (scene.directory / "bodies").write_text("x")
+        await scene.serve(self.CONF % "", b=scene.dead())
+        assert (await scene.ask(octets(method="POST", body=b"hello world"))).status == 500
+        assert "body not written to a temporary file (20: Not a directory)" in scene.errors()[0]
+
+
 class TestVariables:
     """What the rest of the configuration sees of a body."""
 

@@ -145,3 +145,75 @@ async def test_no_descriptor_for_a_server(scene: Scene, monkeypatch: pytest.Monk
     assert answer.status == 500
     assert [peer.fails for group in scene.groups for peer in group.peers] == [0]
     assert "socket() failed (24: Too many open files)" in scene.errors()[0]
+
+
+class TestLocalAddress:
+    """proxy_bind and uwsgi_bind."""
+
+    CONF = """upstream u { server <b>; keepalive 4; } server { listen 80;
+              location / { proxy_pass http://u; }
+              location /bound { proxy_bind 127.0.0.7; proxy_pass http://u; }
+              location /var { proxy_bind $arg_from; proxy_pass http://u; } }"""
+
+    async def ask(self, scene: Scene, *targets: str) -> list[str]:
+        """Return the addresses of the connections that requests for *targets* have made."""
+        b = scene.answering(OK)
+        await scene.serve(self.CONF, b=b)
+        for target in targets:
+            assert (await scene.ask(octets(target))).text == "ok"
+        return [wire.socket.getpeername()[0] for wire in b.wires]
+
+    async def test_an_address(self, scene: Scene) -> None:
+        """Is where the connection comes from."""
+        assert await self.ask(scene, "/bound") == ["127.0.0.7"]
+
+    async def test_kept_connections_are_told_apart(self, scene: Scene) -> None:
+        """One that comes from elsewhere serves nobody who wants an address; one with an address only its like."""
+        other = "/var?from=127.0.0.8"
+        wanted = ("/", "/bound", "/", "/bound", "/var?from=127.0.0.7", other, other, "/var")
+        assert await self.ask(scene, *wanted) == ["127.0.0.1", "127.0.0.7", "127.0.0.8"]
+
+    async def test_no_address(self, scene: Scene) -> None:
+        """What is none is told, and has no other effect, as in nginx."""
+        assert await self.ask(scene, "/var?from=nonsense") == ["127.0.0.1"]
+        assert 'invalid local address "nonsense"' in scene.errors()[0]
+
+    async def test_an_address_that_is_not_ours(self, scene: Scene) -> None:
+        """500: another server would not help, and this one has done nothing wrong."""
+        a, b = scene.answering(OK), scene.answering(OK)
+        conf = """upstream u { server <a>; server <b>; } server { listen 80;
+                  location / { proxy_bind 192.0.2.1; proxy_pass http://u; } location /fine { proxy_pass http://u; } }"""
+        await scene.serve(conf, a=a, b=b)
+        assert (await scene.ask(octets())).status == 500
+        assert "bind(192.0.2.1) failed (99: Cannot assign requested address) while connecting" in scene.errors()[0]
+        assert [peer.fails for group in scene.groups for peer in group.peers] == [0, 0]
+        assert (await scene.ask(octets("/fine"))).status == 200
+
+    async def test_unix_sockets_have_none(self, scene: Scene) -> None:
+        """A server on a unix socket is reached all the same."""
+        path = scene.directory / "s"
+        listener = trio.socket.socket(socket.AF_UNIX)
+        await listener.bind(str(path))
+        listener.listen()
+        await scene.serve("server { listen 80; location / { proxy_bind 127.0.0.7; proxy_pass http://unix:<dir>/s; } }")
+        client = await scene.client()
+        await client.send(octets())
+        accepted, _ = await listener.accept()
+        await accepted.recv(1000)
+        await accepted.send(OK)
+        assert (await client.answer()).text == "ok"
+        accepted.close()
+        listener.close()
+
+    async def test_uwsgi(self, scene: Scene) -> None:
+        """Likewise."""
+        u = scene.backend()
+        await scene.serve("server { listen 80; location / { uwsgi_bind 127.0.0.7; uwsgi_pass <u>; } }", u=u)
+        client = await scene.client()
+        await client.send(octets())
+        server = await u.accept()
+        assert server.socket.getpeername()[0] == "127.0.0.7"
+        await server.arrived()
+        await server.send(OK)
+        server.close()
+        assert (await client.answer()).text == "ok"
