@@ -177,19 +177,19 @@ class Dispatcher:
 
     async def _say(self, conn: Connection, ex: Exchange, said: Answer) -> int:
         """Answer as ``return`` says; returns a status to be told, 0 when it is answered."""
-        if conn.body is not None:
-            conn.body.inspect()
         if said.status == NO_ANSWER:
             ex.status, ex.keep_alive = NO_ANSWER, False
             conn.stream.close()
-        elif said.location is not None:
-            location = absolute_url(ex, said.location)
-            if said.status in conn.route.error_pages and not ex.in_error_page:
-                ex.carried += fields.line(b"Location", uri.escape_controls(location))
-                return said.status
-            await send_error(conn, ex, said.status, location=location)
-        elif said.body is None:
+            return 0
+        if said.location is not None and said.status in conn.route.error_pages and not ex.in_error_page:
+            ex.carried += fields.line(b"Location", uri.escape_controls(absolute_url(ex, said.location)))
             return said.status
-        else:
+        if said.location is None and said.body is None:
+            return said.status  # its error page may want the body
+        if conn.body is not None:
+            conn.body.inspect()
+        if said.location is not None:
+            await send_error(conn, ex, said.status, location=absolute_url(ex, said.location))
+        elif said.body is not None:
             await send_answer(conn, ex, ex.forced_status or said.status, said.body, content_type=said.content_type)
         return 0

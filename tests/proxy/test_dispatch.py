@@ -224,6 +224,23 @@ class TestErrorPages:
         (request,) = b.requests
         assert (request.body, request.get("Content-Length")) == (b"", None)
 
+    @pytest.mark.parametrize("chunks", [None, [b"some ", b"body"]])
+    @pytest.mark.parametrize("together", [True, False])
+    async def test_a_body_reaches_where_return_sends_it(
+        self, scene: Scene, chunks: list[bytes] | None, together: bool
+    ) -> None:
+        """The usual trick to choose a location, ``return`` with a status that nothing else has; however it is cut."""
+        b = scene.answering(OK)
+        await scene.serve(server("error_page 418 = @app; return 418; location @app { proxy_pass http://<b>; }"), b=b)
+        head, _, body = octets("/x", method="POST", body=b"some body", chunks=chunks).partition(b"\r\n\r\n")
+        client = await scene.client()
+        await client.send(head + b"\r\n\r\n" + (body if together else b""))
+        if not together:
+            await wait_all_tasks_blocked()
+            await client.send(body)
+        assert (await client.answer()).status == 200
+        assert [(request.line, request.body) for request in b.requests] == [(b"POST /x HTTP/1.1", b"some body")]
+
     async def test_a_page_is_asked_for_with_get(self, scene: Scene) -> None:
         """A path is another request: GET, or HEAD if the client asked that."""
         b = scene.answering(reply("page"))
