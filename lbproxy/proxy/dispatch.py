@@ -77,6 +77,7 @@ class Dispatcher:
             ex.keep_alive = False
         if ex.carried:
             ex.carried = fields.without(ex.carried, {b"content-type"})
+        ex.forced_status = 0  # of an error before this one
         target = conn.route.error_pages.get(status)
         if target is None or ex.in_error_page or ex.redirects > _MOST_REDIRECTS:
             await send_error(conn, ex, status)
