@@ -64,7 +64,7 @@ SMALL, LARGE = b"hello=world", b"0123456789" * 1000
     lambda target: octets(target, method="POST", body=SMALL),
     lambda target: octets(target, method="POST", body=LARGE),
     lambda target: octets(target, "Content-Length: 0", method="POST"),
-    lambda target: octets(target),
+    octets,
 ], ids=["small", "large", "empty", "none"])
 def test_request_body(twins: Twins, target: str, request_: Callable[[str], bytes]) -> None:
     """$request_body is what was read into memory for a server; what the server gets is the same."""
@@ -86,13 +86,12 @@ def test_a_body_that_is_not_read(twins: Twins) -> None:
 @pytest.mark.parametrize("target", ["/only", "/clean"])
 def test_bodies_in_files(twins: Twins, target: str, body: bytes) -> None:
     """They lie where nginx puts them, under names made alike, and stay or go."""
-    for seen, proxy in zip(
-        twins.run(octets(target, f"Content-Length: {len(body)}", method="POST") + body),
-        (twins.nginx, twins.lbproxy), strict=True,
-    ):  # fmt: skip
+    request = octets(target, f"Content-Length: {len(body)}", method="POST") + body
+    directories = twins.nginx.directory, twins.lbproxy.directory
+    for seen, directory in zip(twins.run(request), directories, strict=True):
         (name,) = (value for field, value in seen.answer.fields if field == "x-file")
         assert re.fullmatch(r"prefix/bodies/(\d)/(\d\d)/\d{7}\2\1", name)
-        path = Path(name.replace("prefix", str(proxy.directory), 1))
+        path = Path(name.replace("prefix", str(directory), 1))
         assert (path.read_bytes() if path.exists() else None) == (body if target == "/only" else None)
         assert seen.request.body == body
 
@@ -116,5 +115,5 @@ def test_local_addresses(twins: Twins, target: str) -> None:
 
 def test_directories(twins: Twins) -> None:
     """Both have made what is configured before the first request."""
-    for proxy in (twins.nginx, twins.lbproxy):
-        assert (proxy.directory / "answers").stat().st_mode & 0o777 == 0o700
+    for directory in (twins.nginx.directory, twins.lbproxy.directory):
+        assert (directory / "answers").stat().st_mode & 0o777 == 0o700
