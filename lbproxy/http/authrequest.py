@@ -83,4 +83,4 @@ def challenges(asked: Exchange) -> Iterator[bytes]:
     answered = [value for name, value in parse_block(asked.sent_fields) if name == _CHALLENGE]
     if answered or asked.response is None:
         return iter(answered)
-    return (value for name, value in asked.response.fields() if name == _CHALLENGE)
+    return iter(asked.response.get_all(_CHALLENGE))

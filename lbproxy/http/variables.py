@@ -78,7 +78,7 @@ VARIABLES: Mapping[str, Getter] = {
     "gzip_ratio": getters.absent,
     "limit_rate": lambda ex: b"%d" % (ex.limit_rate or 0),
     "request_completion": lambda ex: b"OK" if ex.completed else b"",
-    "status": lambda ex: b"%03d" % ex.status,
+    "status": lambda ex: b"%03d" % (ex.forced_status or ex.status),  # as nginx, though the client may get 206 or 304
     # the clock
     "msec": lambda ex: b"%.3f" % ex.logged_at,
     "time_iso8601": lambda ex: getters.time_iso8601(int(ex.logged_at)),

@@ -21,6 +21,7 @@ from lbproxy.proxy.deliver import Reply, deliver
 from lbproxy.proxy.inquiry import Inquiry, Source
 from lbproxy.proxy.logfile import printable
 from lbproxy.wire.body import CHUNKED, NO_BODY, Framing
+from lbproxy.wire.fields import line
 
 if TYPE_CHECKING:
     from lbproxy.balance.peer import Peer
@@ -176,7 +177,7 @@ class Forwarding:
 
     async def _attempt(self, peer: Peer, attempt: Attempt) -> tuple[int | Redirect | None, Outcome]:
         """Return what became of *peer*: the status as of `run`, or None to try the next one."""
-        ex, settings = self._ex, self._of.settings
+        ex = self._ex
         try:
             reply = await self._ask(peer, attempt)
         except UpstreamError as error:
@@ -195,17 +196,10 @@ class Forwarding:
         if condition is not None and condition in self._of.retry.conditions and self._may_retry(condition, sent=True):
             reply.pooled.stream.close()
             return None, self._of.retry.outcome(condition, again=True)
-        if settings.intercept_errors and head.status >= 300 and head.status in self._conn.route.error_pages:
+        instead = self._instead(peer, head)
+        if instead is not None:
             reply.pooled.stream.close()
-            return head.status, Outcome.OK
-        ordered = head.derive(orders)
-        if ordered is not None:
-            place = ordered.redirect
-            if place is not None and b"x-accel-redirect" not in settings.ignore_headers:
-                reply.pooled.stream.close()
-                return self._redirect(peer, head, place), Outcome.OK
-            if ordered.limit_rate is not None and b"x-accel-limit-rate" not in settings.ignore_headers:
-                ex.limit_rate = ordered.limit_rate
+            return instead, Outcome.OK
         self._upstream.group.answered(peer, attempt.header_time, attempt.started + attempt.header_time)
         try:
             reusable, self._unsent = await deliver(self._conn, self._inquiry, reply, attempt)
@@ -223,6 +217,22 @@ class Forwarding:
             reply.pooled.stream.close()
             raise
         return 0, Outcome.OK
+
+    def _instead(self, peer: Peer, head: ResponseHead) -> int | Redirect | None:
+        """Obey what a server orders; return what the client gets instead of its answer, an error page or another."""
+        ex, settings = self._ex, self._of.settings
+        if settings.intercept_errors and head.status >= 300 and head.status in self._conn.route.error_pages:
+            if head.status == 401:  # how to prove who one is stays said (ngx_http_upstream_intercept_errors)
+                ex.added += b"".join(line(b"WWW-Authenticate", value) for value in head.get_all(b"www-authenticate"))
+            return head.status
+        ordered = head.derive(orders)
+        if ordered is None:
+            return None
+        if ordered.redirect is not None and b"x-accel-redirect" not in settings.ignore_headers:
+            return self._redirect(peer, head, ordered.redirect)
+        if ordered.limit_rate is not None and b"x-accel-limit-rate" not in settings.ignore_headers:
+            ex.limit_rate = ordered.limit_rate
+        return None
 
     def _redirect(self, peer: Peer, head: ResponseHead, place: bytes) -> int | Redirect:
         """Go on at *place*, and keep of the answer what belongs to the one that will be found there."""

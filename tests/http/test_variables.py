@@ -391,3 +391,10 @@ def test_every_variable_gives_octets_or_nothing() -> None:
     ex.host, ex.path = b"", b""
     for name in [*VARIABLES, *(prefix + "0x1" for prefix in PREFIXES)]:
         assert isinstance(value(name, ex), bytes | None), name
+
+
+def test_status_is_what_an_error_page_makes_of_it() -> None:
+    """Also where a part of its file is sent: nginx logs 200 beside a 206 then."""
+    ex = exchange()
+    ex.status, ex.forced_status = 206, 200
+    assert value("status", ex) == b"200"

@@ -265,6 +265,15 @@ class TestErrorPages:
         answer = await scene.ask(octets())
         assert (answer.status, answer.reason, answer.text) == (500, b"Oops", "oops")
 
+    async def test_an_intercepted_401_says_how_to_prove_who_one_is(self, scene: Scene) -> None:
+        """The fields of the server's answer stay, whatever the page (ngx_http_upstream_intercept_errors)."""
+        b = scene.answering(reply("", 'WWW-Authenticate: Basic realm="x"', status="401 Unauthorized"))
+        conf = server("proxy_intercept_errors on;", "error_page 401 = @login;", "location / { proxy_pass http://<b>; }",
+                      "location @login { return 302 /login; }")  # fmt: skip
+        await scene.serve(conf, b=b)
+        answer = await scene.ask(octets())
+        assert (answer.status, answer.get("WWW-Authenticate")) == (302, 'Basic realm="x"')
+
     async def test_an_error_of_the_page_gets_no_page(self, scene: Scene) -> None:
         """Errors do not chase each other round: the client is told of the last one."""
         conf = server("error_page 404 502 /page;", "location = /page { proxy_pass http://<dead>; }")

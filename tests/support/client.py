@@ -16,6 +16,8 @@ from tests.support.waiting import TIMEOUT
 Address = tuple[str, int] | str
 """(host, port), or the path of a unix socket."""
 
+_BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT: many clients that are connected elsewhere may share a port
+
 
 def octets(
     target: str = "/", *fields: str, method: str = "GET", host: str = "example.com", version: str = "1.1",
@@ -80,6 +82,7 @@ class Client:
         try:
             self.socket.settimeout(timeout)
             if source is not None:
+                self.socket.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
                 self.socket.bind((source, 0))
             self.socket.connect(address)
         except BaseException:
