@@ -12,12 +12,15 @@ import gzip
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tests.support.backends import Reply, closing, reply, unsized
 from tests.support.client import chunked, octets
+
+T = TypeVar("T")
 
 SITES = Path(__file__).parent.parent / "sites"
 LONG = "All work and no play makes Jack a dull boy. " * 60
@@ -118,17 +121,21 @@ class Site:
     hosts: tuple[str, ...]
 
     def requests(self, count: int) -> Iterator[bytes]:
-        """Yield *count* requests, each for a connection of its own."""
+        """Yield *count* requests, each for a connection of its own: some of each kind, put together by chance."""
         chance = random.Random(self.name)
-        for _ in range(count):
-            target = chance.choice(self.targets)
-            if chance.random() < 0.3:
-                target = _varied(target, chance)
-            method = chance.choice(_METHODS)
+        targets, hosts = _deck(chance, self.targets), _deck(chance, self.hosts)
+        headers, methods = _deck(chance, _HEADERS), _deck(chance, _METHODS)
+        for plain, host, fields, method, _ in zip(targets, hosts, headers, methods, range(count), strict=False):
+            target = _varied(plain, chance) if chance.random() < 0.3 else plain
             body = f"{method.lower()} body" if method in {"POST", "PUT"} else ""
             version = "1.0" if chance.random() < 0.05 else "1.1"
-            yield octets(target, *chance.choice(_HEADERS), method=method, host=chance.choice(self.hosts),
-                         body=body.encode(), version=version)
+            yield octets(target, *fields, method=method, host=host, body=body.encode(), version=version)
+
+
+def _deck(chance: random.Random, cards: Sequence[T]) -> Iterator[T]:
+    """Yield *cards* for ever, each once before any comes again."""
+    while True:
+        yield from chance.sample(cards, len(cards))
 
 
 def _varied(target: str, chance: random.Random) -> str:
