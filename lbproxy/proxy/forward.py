@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lbproxy.proxy.backlog import Backlog
     from lbproxy.proxy.connection import Connection
     from lbproxy.proxy.requestbody import RequestBody, Spool
-    from lbproxy.proxy.upstream import Kept, Upstream
+    from lbproxy.proxy.upstream import Upstream
     from lbproxy.wire.heads import ResponseHead
 
 _CONDITIONS = {status: f"http_{status}" for status in (500, 502, 503, 504, 403, 404, 429)}
@@ -206,7 +206,8 @@ class Forwarding:
             ex.completed = self._unsent is None
             if reusable:
                 reply.pooled.requests += 1
-                self._upstream.pool.put(self._kept(peer), reply.pooled, self._poller.now)
+                local = self._inquiry.local
+                self._upstream.pool.put(peer if local is None else (peer, local), reply.pooled, self._poller.now)
             else:
                 reply.pooled.stream.close()
         except UpstreamError as error:
@@ -254,8 +255,10 @@ class Forwarding:
         more over a new one, unless the server may have begun to carry it out and it must not be repeated.
         """
         inquiry = self._inquiry
-        pool = self._upstream.pool
-        pooled = pool.get(self._kept(peer), attempt.started) if self._of.protocol.keepalive else None
+        pooled = None
+        if self._of.protocol.keepalive:
+            kept = peer if inquiry.local is None else (peer, inquiry.local)
+            pooled = self._upstream.pool.get(kept, attempt.started)
         while True:
             if pooled is None:
                 pooled = await inquiry.connect(self._upstream, peer)
@@ -277,11 +280,6 @@ class Forwarding:
                 raise
             else:
                 return Reply(head, rest, pooled)
-
-    def _kept(self, peer: Peer) -> Kept:
-        """Return what tells the connections to *peer* apart that may serve this exchange."""
-        local = self._inquiry.local
-        return peer if local is None else (peer, local)
 
     def _may_retry(self, condition: str, *, sent: bool) -> bool:
         ex = self._ex
