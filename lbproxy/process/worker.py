@@ -27,7 +27,7 @@ from lbproxy.proxy.logfile import Logs
 from lbproxy.proxy.server import LAST_CALL, PATIENCE, Server
 
 _LATE = ("ctypes", "datetime", "difflib", "encodings.idna", "h11", "ipaddress")
-"""What some request may have imported: out of reach, perhaps, of whom the worker becomes."""
+"""What some request would import: out of reach, perhaps, of whom the worker becomes, or when no descriptor is left."""
 
 _OBEYED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)
 
@@ -65,9 +65,9 @@ def _restrict(main: MainSettings, who: Identity | None, logs: Logs) -> None:
         failure = limit_descriptors(main.worker_rlimit_nofile)
         if failure:
             logs.error.log("alert", failure)
+    for name in _LATE:
+        import_module(name)
     if who is not None:
-        for name in _LATE:
-            import_module(name)
         become(who)
 
 

@@ -44,9 +44,9 @@ class _OwnLines:
         """Return Server and Date."""
         second = int(time.time())
         if second != self._second:
-            self._second = second
             self.date = b"Date: %b\r\n" % http_date(second)
             self._both = {tokens: line + self.date for tokens, line in _SERVER_LINES.items()}
+            self._second = second
         return self._both[settings.server_tokens]
 
 
