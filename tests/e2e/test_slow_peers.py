@@ -153,10 +153,10 @@ def test_clients_that_stand_still(stage: Stage) -> None:
     proxy = stage.lbproxy(CONF, b=stage.dead(), u=stage.dead(), more=more)
     (worker,) = proxy.workers()
     before = descriptors(worker)
+    ended = Ended()
     with ExitStack() as stack:
         nothing, head, body, idle = clients = [stack.enter_context(Client(proxy.address)) for _ in range(4)]
         assert idle.ask().text == "small"
-        ended = Ended()
         head.send(b"GET / HTTP/1.1\r\nHost:")
         body.send(octets("/pass", "Content-Length: 10", method="POST") + b"half")
         for client in (nothing, head, idle):

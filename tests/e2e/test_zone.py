@@ -66,6 +66,11 @@ def patient(gate: threading.Event, text: str) -> Reply:
     return give
 
 
+def until_free(client: Client, text: str) -> None:
+    """Ask until the answer is *text*: a client has its answer a moment before the server counts as free."""
+    until(lambda: client.ask().text == text, f"an answer {text}")
+
+
 @pytest.mark.parametrize("workers", [2, 4])
 def test_workers_take_turns_as_one(stage: Stage, workers: int) -> None:
     a, b, c = (stage.backend(reply(name)).address for name in "abc")
@@ -104,7 +109,7 @@ def test_limit_of_connections_holds_for_all_workers_together(stage: Stage, metho
         assert second.ask().status == 502
         gate.set()
         assert first.answer().text == "a"
-        assert second.ask().text == "a"
+        until_free(second, "a")
 
 
 def test_connections_of_others_count_for_least_conn(stage: Stage) -> None:
@@ -136,7 +141,8 @@ def test_requests_of_a_killed_worker_do_not_count(stage: Stage) -> None:
         assert second.ask().text == "a"
         gate.set()
     with one_of_each(proxy) as clients:
-        assert [client.ask().text for client in clients.values()] == ["a", "a"]
+        for client in clients.values():
+            until_free(client, "a")
     connecting = [line for line in proxy.errors() if "connect() failed" in line]
     assert len(connecting) == 1
 
