@@ -257,7 +257,7 @@ class Connection:
             client.requests >= settings.keepalive_requests
             or not settings.keepalive_timeout[0]
             or ex.started - client.opened > settings.keepalive_time
-            or (self.body is not None and self.body.awaited)  # what comes next may or may not be the body
+            or (self.body is not None and self.body.awaited and not self.body.complete)  # what comes may be the body
             or (ex.method == b"POST" and settings.keepalive_disable.msie6 and ex.head.derive(is_msie6))
             or (settings.keepalive_disable.safari and ex.head.derive(is_safari))
             or self._server.draining

@@ -126,6 +126,9 @@ class Twins:
             two treat a pooled connection that turns out dead differently (see tests/e2e/test_failover.py).
         uwsgi: The same for uwsgi backends "u", "v", ...
         names: More placeholders.
+
+    Attributes:
+        backends: All of them by their letters.
     """
 
     def __init__(
@@ -134,7 +137,7 @@ class Twins:
     ) -> None:  # fmt: skip
         self._stage = stage
         self._requests: Journal[Request] = Journal()
-        backends = self._start_backends(pages, uwsgi)
+        self.backends = backends = self._start_backends(pages, uwsgi)
         port = stage.listen[1]
         self._logs = "access_log" not in conf
         text = _PREAMBLE + (_LOG if self._logs else "") + conf
