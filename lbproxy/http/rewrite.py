@@ -159,7 +159,7 @@ def captured(directives: Iterable[Directive]) -> Iterator[str]:
         if directive.name == "rewrite" and directive.args:
             yield from group_names(directive.args[0].text)
         elif directive.name == "if" and any(text in REGEX_OPERATORS for text in directive.texts):
-            yield from group_names(directive.texts[-1])
+            yield from group_names(" ".join(directive.texts))  # the ")" may stand alone behind the expression
         if directive.block is not None:
             yield from captured(directive.block)
 

@@ -170,6 +170,8 @@ def test_names_of_groups_are_captured() -> None:
     """Those of `rewrite` and of `if`, wherever they stand."""
     inner = [directive("rewrite", "^(?<a>x)", "/"), directive("if", "($uri", "~", "(?<b>y))", block=[])]
     assert list(captured([directive("location", "/", block=inner), directive("if", "($a)", block=[])])) == ["a", "b"]
+    quoted = directive("if", "(", "$uri", "!~*", "(?<c>[?&]+)", ")", block=[])
+    assert list(captured([quoted])) == ["c"]
 
 
 def test_set_args_changes_the_uri() -> None:
