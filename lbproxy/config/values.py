@@ -155,6 +155,17 @@ def field_name(arg: Argument) -> bytes:
     return name
 
 
+def on_one_line(arg: Argument) -> Argument:
+    """
+    Return the value of a field without the line breaks that a long one is written with in the configuration.
+
+    nginx sends them, and whoever reads them takes a folded line for a blank (RFC 9112 section 5.2).
+    """
+    if "\n" not in arg.text:
+        return arg
+    return arg._replace(text=" ".join(line.strip() for line in arg.text.split("\n")).strip())
+
+
 def did_you_mean(word: str, known: Iterable[str], wording: str = 'did you mean "{}"?') -> str:
     """Return a hint that names the closest of the *known* words in *wording*; "" when none is close."""
     import difflib  # noqa: PLC0415 - only for mistakes

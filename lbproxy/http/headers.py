@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import EVERY_LEVEL, Context, setting_list
-from lbproxy.config.values import Misfit, field_name
+from lbproxy.config.values import Misfit, field_name, on_one_line
 from lbproxy.errors import InvalidValue
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.filters import FieldFilter, Trailers
@@ -46,7 +46,7 @@ def parse_addition(directive: Directive) -> Addition:
     name, value, *rest = directive.args
     if rest and rest[0].text != "always":
         raise Misfit('invalid parameter "{value}"', rest[0], "only always may follow the value")
-    template = Template.parse(value)
+    template = Template.parse(on_one_line(value))
     if template.constant is not None and not fields.value_ok(template.constant):
         raise Misfit('invalid value in "{directive}" directive', value, "a field has no control characters")
     return Addition(field_name(name), template, bool(rest))

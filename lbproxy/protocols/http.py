@@ -19,7 +19,7 @@ from lbproxy.config.model import Location, MatchKind
 from lbproxy.config.octets import octets
 from lbproxy.config.parser import Directive
 from lbproxy.config.settings import Context, setting, setting_list
-from lbproxy.config.values import choice, field_name
+from lbproxy.config.values import choice, field_name, on_one_line
 from lbproxy.errors import InvalidValue, MalformedMessage
 from lbproxy.http.exchange import Exchange
 from lbproxy.http.pace import compile_size
@@ -69,7 +69,7 @@ class SetField(NamedTuple):
 
 def _set_field(directive: Directive) -> SetField:
     name, value = directive.args
-    template = Template.parse(value)
+    template = Template.parse(on_one_line(value))
     if template.constant is not None and not fields.value_ok(template.constant):
         message = 'invalid value in "proxy_set_header" directive'
         raise InvalidValue(message, value.position, "a field has no control characters")

@@ -282,7 +282,7 @@ def test_set_body_is_computed_for_each_request() -> None:
     [
         ("proxy_set_header X $nope;", 'unknown "nope" variable'),
         ("proxy_set_header 'X Y' a;", 'invalid header name "X Y" in "proxy_set_header" directive'),
-        ("proxy_set_header X 'a\nb';", 'invalid value in "proxy_set_header" directive'),
+        ("proxy_set_header X 'a\x01b';", 'invalid value in "proxy_set_header" directive'),
         ("proxy_http_version 3;", 'invalid value "3"'),
         ("proxy_pass http://backend;", '"proxy_pass" directive is duplicate'),
     ],
