@@ -109,14 +109,15 @@ class _Compiler:
             more = self._checks.warnings
         routes = {location: self._route(server, location) for server, location in self._locations}
         scripts = {server: self._script(server.root) for server in self._config.servers}
-        logs = {log.log.key: log.log for route in routes.values() for log in route.access_logs}
+        logs = [log.log for route in routes.values() for log in route.access_logs]
+        buffered = [log for log in logs if log.buffer]
         plan = Plan(
             config=replace(self._config, warnings=(*self._config.warnings, *more)) if more else self._config,
             router=Router(self._config, lambda location: isinstance(routes[location].action, ForwardAction)),
             routes=MappingProxyType(routes),
             server_scripts={server: script for server, script in scripts.items() if script is not None},
             upstreams=self._upstreams,
-            access_logs=tuple(logs.values()),
+            access_logs=tuple({log.key: log for log in (*logs, *buffered)}.values()),
             census=self._census,
         )
         # one setting may be compiled in many places, and is complained of once

@@ -173,6 +173,12 @@ def test_access_logs_are_collected_once_each() -> None:
     assert [log.path for log in server_of("").access_logs] == [""]
 
 
+def test_access_logs_of_one_file_share_its_buffer() -> None:
+    """Whichever of them has one."""
+    plan = server_of("access_log off; location /a { access_log a combined buffer=1k; } location /b { access_log a; }")
+    assert [(log.path, log.buffer) for log in plan.access_logs] == [("a", 1024)]
+
+
 def test_the_slash_is_added_where_requests_are_passed_on() -> None:
     """A prefix that ends in one, with a ``*_pass`` (nginx: auto_redirect)."""
     plan = server_of("location /a/ { proxy_pass http://backend; } location /b/ { return 204; }")

@@ -209,14 +209,15 @@ class LogCompiler:
         self._formats = formats_by_name(formats)
         self._table = table
         self._lines: dict[str, Line] = {}
-        self._logs: dict[str, AccessLog] = {}
+        self._buffered: dict[str, AccessLog] = {}
 
     def compile(self, settings: AccessLogSettings) -> tuple[CompiledLog, ...]:
         """
         Return the logs that *settings* ask for.
 
         Raises:
-            InvalidValue: An unknown format or variable, or a file with different buffers in two places.
+            InvalidValue: An unknown format or variable, or a file with different buffers in two places;
+                one without a buffer shares that of the other (ngx_http_log_set_log).
         """
         return tuple(
             CompiledLog(
@@ -232,10 +233,11 @@ class LogCompiler:
         position = log.position or COMBINED.position
         if log.format not in self._formats:
             raise InvalidValue(f'unknown log format "{log.format}"', position)
-        first = self._logs.setdefault(log.path, log)
-        if (first.buffer, first.flush, first.gzip) != (log.buffer, log.flush, log.gzip):
-            message = f'access_log "{log.path}" already defined with conflicting parameters'
-            raise InvalidValue(message, position, f"the first one is in {first.position}")
+        if log.buffer:
+            first = self._buffered.setdefault(log.path, log)
+            if (first.buffer, first.flush, first.gzip) != (log.buffer, log.flush, log.gzip):
+                message = f'access_log "{log.path}" already defined with conflicting parameters'
+                raise InvalidValue(message, position, f"the first one is in {first.position}")
         if log.format not in self._lines:
             self._lines[log.format] = compile_format(self._formats[log.format], self._table)
         return self._lines[log.format]

@@ -133,8 +133,8 @@ def test_an_unknown_format_is_refused() -> None:
 
 
 def test_one_file_has_one_buffer() -> None:
-    """Two places that log to the same file must agree."""
+    """Places that log to the same file must agree, as far as they say anything of a buffer."""
     compiler = LogCompiler([], TABLE)
-    compiler.compile(settings(access_log("a", "combined", "buffer=1k")))
+    compiler.compile(settings(access_log("a"), access_log("a", "combined", "buffer=1k"), access_log("a")))
     with pytest.raises(InvalidValue, match='access_log "a" already defined with conflicting parameters'):
-        compiler.compile(settings(access_log("a")))
+        compiler.compile(settings(access_log("a", "combined", "buffer=2k")))
