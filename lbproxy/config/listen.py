@@ -28,7 +28,14 @@ WITHOUT_EFFECT = ("bind", "setfib=", "accept_filter=")
 OF_FILES = ("mode", "user", "group")
 """Parameters for unix sockets, which nginx has not and HAProxy's ``bind`` has under these names."""
 
-UNSUPPORTED = ("ssl", "http2", "quic", "spdy")
+_HTTP1 = "HTTP/1.1 only: leave it out"
+UNSUPPORTED = {
+    "ssl": "no TLS: end it in front of lbproxy, and leave this out",
+    "http2": _HTTP1,
+    "quic": _HTTP1,
+    "spdy": _HTTP1,
+}
+"""Parameters that are refused, and what to do."""
 
 
 @dataclass(slots=True)
@@ -109,7 +116,7 @@ def _apply(listen: Listen, arg: Argument) -> None:
         return
     if name in UNSUPPORTED:
         message = f'the "{name}" parameter of the "listen" directive is not supported by lbproxy'
-        raise InvalidValue(message, arg.position)
+        raise InvalidValue(message, arg.position, UNSUPPORTED[name])
     listen.configures = True
     if arg.text in SWITCHES:
         listen.options[arg.text] = True

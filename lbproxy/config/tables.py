@@ -100,7 +100,7 @@ IGNORED: Mapping[str, Ignored] = _ignored(
     (
         "says nothing without a directive that is refused",
         EVERY_LEVEL,
-        """addition_types override_charset
+        """addition_types
         image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen
         image_filter_transparency image_filter_webp_quality mirror_request_body
         mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame referer_hash_bucket_size
@@ -111,6 +111,7 @@ IGNORED: Mapping[str, Ignored] = _ignored(
         xslt_param xslt_string_param xslt_types""",
     ),
     ("says nothing without a directive that is refused", _HTTP, "limit_zone perl_modules"),
+    ("says nothing without a directive that is refused", EVERY_LEVEL | Context.IF, "override_charset"),
     (
         "says nothing without ``listen ... ssl`` or ``http2 on``, which are refused",
         HTTP_SERVER,
@@ -120,11 +121,18 @@ IGNORED: Mapping[str, Ignored] = _ignored(
         ssl_password_file ssl_prefer_server_ciphers ssl_protocols ssl_reject_handshake
         ssl_session_cache ssl_session_ticket_key ssl_session_tickets ssl_session_timeout ssl_stapling
         ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate
-        ssl_verify_client ssl_verify_depth http2_body_preread_size http2_chunk_size http2_idle_timeout
+        ssl_verify_client ssl_verify_depth http2_body_preread_size http2_idle_timeout
         http2_max_concurrent_pushes http2_max_concurrent_streams http2_max_field_size
-        http2_max_header_size http2_max_requests http2_pool_size http2_push_preload http2_recv_buffer_size
+        http2_max_header_size http2_max_requests http2_pool_size
         http2_recv_timeout http2_streams_index_size http3_hq http3_max_concurrent_streams http3_stream_buffer_size
         quic_active_connection_id_limit quic_gso quic_host_key quic_retry proxy_protocol_timeout""",
+    ),
+    ("HTTP/1.1 only", EVERY_LEVEL, "http2_chunk_size http2_push_preload"),
+    ("HTTP/1.1 only", _HTTP, "http2_recv_buffer_size"),
+    (
+        "parameters of a cache, which there is not",
+        _HTTP,
+        _family(("proxy", "uwsgi", "fastcgi", "scgi"), "cache_path"),
     ),
     (
         "memory of answers; parameters of a cache, which there is not",
@@ -133,7 +141,7 @@ IGNORED: Mapping[str, Ignored] = _ignored(
             _GATEWAYS,
             """bind_dynamic busy_buffers_size cache_background_update cache_bypass
             cache_key cache_lock cache_lock_age cache_lock_timeout cache_max_range_offset cache_methods
-            cache_min_uses cache_path cache_purge cache_revalidate cache_use_stale cache_valid
+            cache_min_uses cache_purge cache_revalidate cache_use_stale cache_valid
             cache_convert_head headers_hash_bucket_size headers_hash_max_size
             no_cache send_lowat store_access temp_file_write_size""",
         ),

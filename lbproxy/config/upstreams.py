@@ -19,7 +19,16 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 _COUNTS = {"weight": 1, "max_fails": 0, "max_conns": 0}  # name -> least value
 _SWITCHES = ("backup", "down")
 _KNOWN = ("weight=", "max_fails=", "max_conns=", "fail_timeout=", *_SWITCHES)
-_UNSUPPORTED = ("resolve", "service", "slow_start", "route", "drain", "id")
+_COMMERCIAL = "it is of nginx's commercial version: leave it out"
+_UNSUPPORTED = {
+    "resolve": "names are resolved at load: leave it out, and reload when addresses change",
+    "service": "SRV records are not looked at",
+    "slow_start": _COMMERCIAL,
+    "route": _COMMERCIAL,
+    "drain": _COMMERCIAL,
+    "id": "",
+}
+"""Parameters that are refused, and what to do."""
 
 
 def compile_upstream(
@@ -108,7 +117,7 @@ def _apply(values: dict[str, Any], arg: Argument) -> None:
         except Misfit as misfit:
             raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, misfit.hint) from None
     elif name in _UNSUPPORTED:
-        raise InvalidValue(f'parameter "{arg.text}" is not supported by lbproxy', arg.position)
+        raise InvalidValue(f'parameter "{arg.text}" is not supported by lbproxy', arg.position, _UNSUPPORTED[name])
     else:
         hint = did_you_mean(name + equals, _KNOWN) or f"known are {', '.join(_KNOWN)}"
         raise InvalidValue(f'invalid parameter "{arg.text}"', arg.position, hint)

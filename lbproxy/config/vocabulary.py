@@ -150,7 +150,7 @@ class Vocabulary:
             _check_shape(directive, entry)
         elif directive.block is not None or directive.texts[:1] not in [(one,) for one in entry.harmless]:
             message = f'"{directive.name}" directive is not supported by lbproxy'
-            raise UnknownDirective(message, directive.position, entry.why)
+            raise UnknownDirective(message, directive.position, _mend(directive, entry))
         return entry
 
     def _not_found(
@@ -230,6 +230,12 @@ def _check_shape(directive: Directive, entry: Entry) -> None:
     if count < least or (most is not None and count > most):
         message = f'invalid number of arguments in "{name}" directive'
         raise InvalidValue(message, directive.position, f"it takes {_arity_text(least, most)}, not {count}")
+
+
+def _mend(directive: Directive, entry: Entry) -> str:
+    """Return why *directive* is refused, and how its file can do without it."""
+    name, less = directive.name, entry.harmless
+    return f'{entry.why}; "{name} {less[0]}" would do' if less and not directive.block else entry.why
 
 
 def _arity_text(least: int, most: int | None) -> str:

@@ -21,6 +21,7 @@ from lbproxy.http.variables import VariableTable
 Part = bytes | str | int
 """Literal octets, a variable's name, or the number of a capture (from 1)."""
 
+_NOWHERE = "no set, map or group of a regular expression makes it; variables of the environment are not looked at"
 _REFERENCE = re.compile(r"\$(?:([1-9])|(\{)?([A-Za-z0-9_]*)(\})?)")
 
 
@@ -115,7 +116,7 @@ class Template(NamedTuple):
         try:
             return table.lookup(part)
         except KeyError:
-            raise InvalidValue(f'unknown "{part}" variable', self.position, table.suggest(part)) from None
+            raise InvalidValue(f'unknown "{part}" variable', self.position, table.suggest(part) or _NOWHERE) from None
 
 
 def _literal(parts: list[Part], text: str) -> None:
