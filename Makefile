@@ -14,7 +14,7 @@ help:
 	@echo "make run     three uWSGI nodes and lbproxy in front of them, until Ctrl-C (PORT=8080)"
 	@echo "make test    the tests (T=tests/wire for a part of them)"
 	@echo "make check   ruff, mypy, the tests"
-	@echo "make bench   requests/s and CPU per request beside nginx and HAProxy (ARGS='--rounds 3')"
+	@echo "make bench   beside nginx, HAProxy and Python proxies in 5 minutes (ARGS=--all: in 30; ARGS='--case http')"
 	@echo "make micro   what the pure functions of a request cost"
 	@echo "make soak    a mixed load while nodes die and lbproxy is reloaded: none may fail (ARGS='--minutes 10')"
 	@echo "make hostile attackers and broken servers beside good requests (ARGS='--minutes 30', ARGS=--deadlines)"
@@ -35,7 +35,7 @@ lint: $(STAMP)
 types: $(STAMP)
 	@$(BIN)/mypy
 
-bench: $(STAMP)
+bench: $(STAMP) $(VENV)/benching
 	@$(BIN)/python -m benchmarks.macro $(ARGS)
 
 micro: $(STAMP)
@@ -73,6 +73,11 @@ $(STAMP): pyproject.toml
 	[ -x $(BIN)/python ] && $(BIN)/python -c '' 2>/dev/null || $$found -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary --editable '.[test,demo]'
 	@touch $@
+
+# Python proxies to compare with; without them it is the same but for their rows.
+$(VENV)/benching: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary --editable '.[bench]' \
+	    && touch $@ || echo "The Python proxies could not be installed."
 
 # Apart from the others, for atheris has wheels for few platforms.
 $(VENV)/fuzzing: $(STAMP)

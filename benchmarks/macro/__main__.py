@@ -1,133 +1,113 @@
 """
-Compare lbproxy with nginx and HAProxy in one run: python -m benchmarks.macro (or `make bench`).
+Compare lbproxy with nginx, HAProxy and Python proxies in one run: python -m benchmarks.macro (or `make bench`).
 
-Every proxy has one core to itself, wrk and the backend share another; the proxies take turns within each
-round, so that a change of the machine's mood meets all of them.  Trust the CPU per request (user + system
-time of the proxy's processes, from /proc) more than requests/s, and ratios more than either.
+Every proxy has one core to itself, the load and the server share another; the proxies take turns within each round, so
+that a change of the machine's mood meets all of them.  Trust the CPU per request (user + system time of the proxy's
+processes, from /proc) more than requests/s, and ratios more than either.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import platform
+import datetime as dt
+import resource
+import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.macro import wrk
-from benchmarks.macro.cases import CASES, CONNECTIONS, Case
-from benchmarks.macro.contestants import HAPROXY, LBPROXY, NGINX, Contestant, version
-from benchmarks.macro.processes import BenchmarkError, Process
-from benchmarks.macro.report import Round, ratios, table
-from lbproxy import __version__
+from benchmarks.macro import machine, report, svg
+from benchmarks.macro.arena import Arena
+from benchmarks.macro.backends import ROOT
+from benchmarks.macro.cases import CASES, GROWING, Case
+from benchmarks.macro.contestants import ALL, Contestant
+from benchmarks.macro.figures import Outcome
+from benchmarks.macro.loads import CONNECTIONS
+from benchmarks.macro.machine import Cores
+from benchmarks.macro.processes import BenchmarkError
 
-PARAMS = Path(__file__).resolve().parents[2] / "lbproxy" / "config" / "params"
-
-
-def cores() -> tuple[int | None, int | None]:
-    """Return the core of the proxies and that of wrk and the backend; None, None where there is only one."""
-    usable = sorted(os.sched_getaffinity(0))
-    return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
-
-
-def machine(proxy_core: int | None) -> str:
-    """Return what the figures depend on: processor, system, versions."""
-    info = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in info if line.startswith("model name")), "?")
-    haproxy = version(["haproxy", "-v"])
-    versions = [
-        f"lbproxy {__version__} on {platform.python_implementation()} {platform.python_version()}",
-        f"nginx {version(['nginx', '-v'])}",
-        f"HAProxy {haproxy}" if haproxy else "no HAProxy (apt-get install haproxy)",
-        f"wrk {version(['wrk', '-v'])}",
-        f"uWSGI {version([str(Path(sys.executable).with_name('uwsgi')), '--version'])}",
-    ]
-    placed = "one core for the proxy, another for wrk and the backend"
-    if proxy_core is None:
-        placed = "ONE CORE FOR EVERYTHING: requests/s say little, look at the CPU per request"
-    busy = os.getloadavg()[0]
-    if busy > 0.5:
-        placed += f"\nTHE MACHINE IS BUSY (load {busy:.1f}): requests/s say little, look at the CPU per request"
-    return (f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}\n"
-            f"{', '.join(versions)}\n{CONNECTIONS} connections; {placed}")
-
-
-def measure(process: Process | None, url: str, seconds: int, core: int | None) -> Round:
-    """Load *url* once; the CPU time is 0 where no proxy stands between."""
-    before = process.cpu_seconds() if process else (0.0, 0.0)
-    load = wrk.run(url, connections=CONNECTIONS, seconds=seconds, core=core)
-    after = process.cpu_seconds() if process else (0.0, 0.0)
-    scale = 1e6 / max(load.requests, 1)
-    user, system = ((late - early) * scale for early, late in zip(before, after, strict=True))
-    return Round(load.rate, user, system, load.failures)
-
-
-Results = dict[str, list[Round]]
-
-
-def compare(case: Case, contestants: Sequence[Contestant], rounds: int, seconds: int) -> Results:
-    """Run *case* with every contestant that can take part; "direct" is the load on the bare backend."""
-    proxy_core, load_core = cores()
-    with tempfile.TemporaryDirectory(prefix="lbproxy-bench-") as name, contextlib.ExitStack() as running:
-        directory = Path(name)
-        directory.chmod(0o755)  # nginx's workers may run as another user
-        shutil.copy(PARAMS / "uwsgi_params", directory)
-        backend = case.start(directory, load_core)
-        running.enter_context(backend.process)
-        lanes: dict[str, tuple[Process | None, str]] = {"direct": (None, backend.url)} if backend.url else {}
-        for contestant in contestants:
-            if case.http or not contestant.only_http:
-                process, url = contestant.start(case, backend, directory, proxy_core)
-                running.enter_context(process)
-                lanes[contestant.name] = process, url
-        for proxy, url in lanes.values():
-            measure(proxy, url, 1, load_core)  # warm caches, fill pools
-        results: Results = {lane: [] for lane in lanes}
-        for _ in range(rounds):
-            for lane, (proxy, url) in lanes.items():
-                results[lane].append(measure(proxy, url, seconds, load_core))
-        return results
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.macro", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="turns of every proxy in a case (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of each turn (%(default)s)")
-    parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES], help="only these cases")
-    parser.add_argument("--without", nargs="+", choices=["haproxy", "lbproxy"], default=[], help="leave out")
+    parser.add_argument("--seconds", type=float, default=2, help="length of each turn (%(default)s)")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--all", action="store_true", help="every case: half an hour; unless told, the short ones")
+    chosen.add_argument("--case", nargs="+", metavar="NAME", choices=[case.name for case in CASES],
+                        help=f"only these cases: {', '.join(case.name for case in CASES)}")
+    parser.add_argument("--without", nargs="+", metavar="PROXY", choices=[each.name for each in ALL], default=[],
+                        help=f"leave out some of {', '.join(each.name for each in ALL)}")
+    parser.add_argument("--results", type=Path, metavar="DIR",
+                        help="where a page and a plot are written (benchmarks/results, unless --case is given)")
     return parser.parse_args()
 
 
+def chosen_cases(options: argparse.Namespace) -> list[Case]:
+    """Return the cases that were asked for."""
+    if options.case:
+        return [case for case in CASES if case.name in options.case]
+    return [case for case in CASES if case.short or options.all]
+
+
+def present(without: Sequence[str]) -> list[Contestant]:
+    """Return who can take part; says who can't, and what to install."""
+    found = []
+    for contestant in ALL:
+        if contestant.name in without:
+            continue
+        if missing := contestant.missing():
+            print(f"without {contestant.name}: {missing}")
+        else:
+            found.append(contestant)
+    return found
+
+
+def write(outcomes: Sequence[Outcome], heading: Sequence[str], name: str, directory: Path) -> None:
+    """Keep *outcomes* as a page and a plot."""
+    directory.mkdir(parents=True, exist_ok=True)
+    page, picture = directory / f"{name}.md", directory / f"{name}.svg"
+    page.write_text(report.markdown(outcomes, heading, picture.name))
+    picture.write_text(svg.plot(outcomes, f"lbproxy beside others: {heading[0]}"))
+    print(f"\nwritten: {page} and {picture}")
+
+
 def main() -> int:
-    """Run the benchmark; return 0, or 1 when something is missing or does not start."""
+    """Run the benchmark; return 0, or 1 when something is missing or a case failed."""
     options = arguments()
-    missing = [tool for tool in ("wrk", "nginx", "taskset") if shutil.which(tool) is None]
+    needed = {"wrk": "wrk", "nginx": "nginx-light", "taskset": "util-linux"}
+    missing = [package for command, package in needed.items() if shutil.which(command) is None]
     if missing:
-        print(f"missing: {', '.join(missing)} (apt-get install wrk nginx-light util-linux)", file=sys.stderr)
+        print(f"missing: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 1
-    contestants = [c for c in (NGINX, HAPROXY, LBPROXY) if c.name not in options.without]
-    if not shutil.which("haproxy"):
-        contestants = [c for c in contestants if c is not HAPROXY]
-    print(machine(cores()[0]))
-    print(f"{options.rounds} rounds of {options.seconds} s; figures: median (min..max)", flush=True)
-    try:
-        for case in CASES:
-            if options.case is None or case.name in options.case:
-                results = compare(case, contestants, options.rounds, options.seconds)
-                print(f"\n{case.title}\n{table(results)}")
-                others = [lane for lane in results if lane not in ("direct", "lbproxy")]
-                for other in others if "lbproxy" in results else []:
-                    print(ratios(results, "lbproxy", other))
-                sys.stdout.flush()
-    except BenchmarkError as exc:
-        print(exc, file=sys.stderr)
-        return 1
-    return 0
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for the clients
+    cores = Cores.here()
+    heading = [
+        *machine.described(cores),
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, `python -m benchmarks.macro {shlex.join(sys.argv[1:])}`",
+        (f"{options.rounds} rounds of {options.seconds:g} s, at most {GROWING[0]} of {GROWING[1]:g} s where something "
+        f"grows; {CONNECTIONS} connections unless said otherwise; figures are medians (minimum..maximum)"),
+    ]
+    print("\n".join(heading), flush=True)
+    arena = Arena(present(options.without), options.rounds, options.seconds, cores)
+    outcomes, failed = [], []
+    for case in chosen_cases(options):
+        try:
+            outcomes.append(arena.run(case))
+        except BenchmarkError as error:
+            failed.append(case.name)
+            print(f"\n{case.title}\n  {error}", file=sys.stderr, flush=True)
+        else:
+            print(f"\n{report.text(outcomes[-1])}", flush=True)
+    directory = options.results or (None if options.case else RESULTS)
+    if directory and outcomes:
+        heading += [f"without the cases that failed: {', '.join(failed)}"] if failed else []
+        write(outcomes, heading, "all" if options.all else "short", directory)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: a backend, and the lines that nginx and lbproxy, reading the same file, get for it."""
+"""What is measured, a row per case: what stands behind, what the proxies are to do, and what comes from the front."""
 
 from __future__ import annotations
 
@@ -6,96 +6,125 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.macro.processes import Process, free_port, program
+from benchmarks.macro import backends, site
+from benchmarks.macro.backends import Backend
+from benchmarks.macro.contestants import AIOHTTP, HAPROXY, LBPROXY, NGINX, TWISTED, Contestant
+from benchmarks.macro.figures import P50, P99, PER_CLIENT
+from benchmarks.macro.loads import Load, Paced, Requests, Start, Transfers
+from benchmarks.macro.site import Site
 
-CONNECTIONS = 64
-HERE = Path(__file__).resolve().parent
-
-_NGINX_BACKEND = """
-worker_processes 1;
-daemon off;
-pid {dir}/backend.pid;
-error_log {dir}/backend.log;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    keepalive_requests 100000000;
-    server {{
-        listen 127.0.0.1:{port} backlog=1024;
-        location / {{ return 200 "{body}"; }}
-    }}
-}}
-"""
+CROWD = 10_000
+GROWING = (3, 1.0)
+"""The most rounds, and seconds, where something grows: a case has many lanes."""
+_THREE = (NGINX, HAPROXY, LBPROXY)
+_FIVE = (*_THREE, AIOHTTP, TWISTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """
-    Something that answers, running.
+class Variant:
+    """One of several things that a case does in turn; *crowd* is how many idle clients are there beside the load."""
 
-    Args:
-        server: Its address as a `server` line of `upstream` has it.
-        url: How wrk reaches it without a proxy between; None if it does not speak HTTP.
-    """
-
-    process: Process
-    server: str
-    url: str | None = None
+    label: str = ""
+    site: Site = Site()  # noqa: RUF009 (it is frozen)
+    crowd: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """
     One row of the comparison.
 
     Args:
-        location: The directives inside `location /` of nginx's and lbproxy's file.
-        start: Starts the backend in a directory, on a core.
-        http: Whether the backend speaks HTTP, so that HAProxy can take part.
+        backend: Starts it in a directory, on a core.
+        field: Who takes part, if it can do what the variant's site asks for.
+        direct: Whether the bare backend is measured as well.
+        short: Whether it is one of those that run unless told otherwise.
+        axis: What grows from variant to variant, if that is the point.
+        most: The most rounds and seconds that it needs.
     """
 
     name: str
     title: str
-    location: str
-    start: Callable[[Path, int | None], Backend]
-    http: bool
+    load: Load = Requests()  # noqa: RUF009 (it is frozen)
+    backend: Callable[[Path, str | None], Backend] = backends.start_http
+    variants: tuple[Variant, ...] = (Variant(),)
+    field: tuple[Contestant, ...] = _THREE
+    direct: bool = False
+    short: bool = False
+    axis: str = ""
+    note: str = ""
+    most: tuple[int, float] = (1000, 60.0)
 
 
-def start_nginx_backend(directory: Path, core: int | None) -> Backend:
-    """Start an nginx that answers 60 octets over keep-alive connections."""
-    port = free_port()
-    conf = directory / "backend.conf"
-    conf.write_text(_NGINX_BACKEND.format(dir=directory, port=port, body="b" * 60))
-    command = ["nginx", "-p", str(directory), "-c", str(conf)]
-    process = Process(command, core=core, log=directory / "backend.log")
-    process.wait_listening(("127.0.0.1", port))
-    return Backend(process, f"127.0.0.1:{port}", f"http://127.0.0.1:{port}/")
+def _of(**what: object) -> tuple[Variant, ...]:
+    """Return the only variant: a site with these attributes."""
+    return (Variant("", Site(**what)),)  # type: ignore[arg-type]
 
 
-def start_uwsgi(socket: str, directory: Path, core: int | None, node: str = "node") -> Process:
-    """Start one uWSGI process with two threads that listens on *socket*, as its `--socket` option has it."""
-    command = [program("uwsgi"), "--socket", socket, "--chmod-socket=666", "--die-on-term",
-               "--wsgi-file", str(HERE / "app.py"), "--need-app", "--threads", "2", "--disable-logging"]
-    process = Process(command, core=core, log=directory / f"{node}.log", environment={"NODE": node})
-    host, colon, port = socket.rpartition(":")
-    return process.wait_listening((host, int(port)) if colon else socket)
+def _growing(axis: str, name: str, title: str, *steps: tuple[int, Site]) -> Case:
+    """Return a case whose sites grow; what the load asks for is spread over all that there is."""
+    return Case(
+        name=name, title=title, load=Requests("rotate.lua"), backend=backends.start_many, axis=axis, most=GROWING,
+        field=_THREE if axis == "servers" else (NGINX, LBPROXY),
+        variants=tuple(Variant(str(count), grown) for count, grown in steps),
+    )
 
 
-def _start_uwsgi_tcp(directory: Path, core: int | None) -> Backend:
-    address = f"127.0.0.1:{free_port()}"
-    return Backend(start_uwsgi(address, directory, core), address)
+def _servers(name: str, method: str) -> Case:
+    """Return the case of a balancing method as servers become more; all connections are kept."""
+    sites = ((count, Site(method=method, servers=count, keepalive=1024)) for count in (2, 100, 1000))
+    return _growing("servers", f"servers-{name}", method or "round robin", *sites)
 
 
-def _start_uwsgi_unix(directory: Path, core: int | None) -> Backend:
-    path = directory / "uwsgi.sock"
-    return Backend(start_uwsgi(str(path), directory, core), f"unix:{path}")
-
-
-_PROXY = 'proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";'
-_UWSGI = "include uwsgi_params; uwsgi_pass app;"
+_UNBUFFERED = f"{site.HTTP} proxy_request_buffering off;"
+_WIDE = Site(keepalive=1024, connections=8192)
+_CROWDED = Site(connections=CROWD + 1000)
 
 CASES = (
-    Case("http", "small keep-alive GET, pooled HTTP backend", _PROXY, start_nginx_backend, http=True),
-    Case("uwsgi-tcp", "small GET, uWSGI over TCP", _UWSGI, _start_uwsgi_tcp, http=False),
-    Case("uwsgi-unix", "small GET, uWSGI over a unix socket", _UWSGI, _start_uwsgi_unix, http=False),
-)
+    Case(name="http", title="small keep-alive GET, HTTP server, connections kept", field=_FIVE, direct=True,
+         short=True),
+    Case(name="ever-new", title="small GET, no two with the same target or cookie", load=Requests("evernew.lua"),
+         short=True),
+    Case(name="browser", title="small GET with a browser's head of 12 fields", load=Requests("browser.lua")),
+    Case(name="1k", title="answers of 1 KiB", load=Requests(path="/files/1k")),
+    Case(name="64k", title="answers of 64 KiB", load=Requests(path="/files/64k")),
+    Case(name="post", title="POST of 10 KiB", load=Requests("post.lua")),
+    Case(name="close", title="a new connection for every request", load=Requests("close.lua")),
+    Case(name="one", title="small GET, 1 connection", load=Requests(connections=1)),
+    Case(name="thousand", title="small GET, 1,000 connections", load=Requests(connections=1000),
+         variants=(Variant("", _WIDE),)),
+    Case(name="static", title="a file of 1 KiB", load=Requests(path="/files/1k"), backend=backends.no_backend,
+         variants=_of(action=site.FILES), short=True),
+    Case(name="uwsgi-tcp", title="small GET, uWSGI over TCP", backend=backends.start_uwsgi_tcp,
+         variants=_of(action=site.UWSGI), short=True),
+    Case(name="uwsgi-unix", title="small GET, uWSGI over a unix socket", backend=backends.start_uwsgi_unix,
+         variants=_of(action=site.UWSGI), short=True),
+    Case(name="down", title="answers of 200 MB, one after the other", load=Transfers("get", "/files/200m"),
+         direct=True, short=True),
+    Case(name="up", title="PUT of 200 MB, passed on as it comes", load=Transfers("put", "/"),
+         backend=backends.start_sink, variants=_of(action=_UNBUFFERED), direct=True, short=True),
+    Case(name="up-buffered", title="PUT of 200 MB, read whole before it is passed on",
+         load=Transfers("put", "/"), backend=backends.start_sink, field=(NGINX, LBPROXY)),
+    Case(name="latency", title="latency at 1,000 requests/s, sent when it is their time", load=Paced(), field=_FIVE,
+         direct=True, short=True),
+    Case(name="idle", title="10,000 idle clients, and the latency of 1,000 requests/s beside them",
+         load=Paced(figures=(P50, P99, PER_CLIENT)),
+         variants=(Variant("alone", _CROWDED), Variant("crowded", _CROWDED, CROWD))),
+    Case(name="start", title="start, test of the configuration, memory", load=Start(), field=_FIVE, short=True),
+    Case(name="workers", title="one worker and two, each with a core",
+         variants=tuple(Variant(str(count), Site(workers=count)) for count in (1, 2)),
+         note="On fewer than four cores the load and the server share those of the workers: look at the CPU per "
+              "request only."),
+    _servers("round-robin", ""),
+    _servers("ip-hash", "ip_hash"),
+    _servers("hash", "hash $request_uri"),
+    _servers("consistent", "hash $request_uri consistent"),
+    _servers("least-conn", "least_conn"),
+    _servers("least-time", "least_time header"),
+    _servers("fair", "fair"),
+    _servers("random", "random"),
+    _servers("random-two", "random two"),
+    _growing("locations", "locations", "prefix locations",
+             *((count, Site(locations=count)) for count in (1, 100, 1000))),
+    _growing("names", "names", "server names", *((count, Site(names=count)) for count in (1, 100, 1000))),
+)  # fmt: skip

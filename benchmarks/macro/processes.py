@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ Endpoint = tuple[str, int] | str  # host and port, or the path of a unix socket
 READY_WITHIN = 15.0  # seconds from start to the first accepted connection
 STOP_WITHIN = 5.0  # seconds from the polite signal to SIGKILL
 
+_SERVERS_PORTS = range(12_000, 32_000)  # Linux gives connections those from 32768 on
 TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
 
 
@@ -30,12 +32,12 @@ class Process:
     A child process with everything it forks.
 
     Args:
-        core: The only core it may use; None for any.
+        core: The only core it may use, or a list such as "0,1"; None for any.
         log: Where its output goes.
         stop_signal: What ends it at once.
     """
 
-    def __init__(self, command: Sequence[str], *, core: int | None, log: Path, cwd: Path | None = None,
+    def __init__(self, command: Sequence[str], *, core: str | None, log: Path, cwd: Path | None = None,
                  environment: Mapping[str, str] | None = None,
                  stop_signal: signal.Signals = signal.SIGTERM) -> None:
         self.command, self.log, self.stop_signal = list(command), log, stop_signal
@@ -88,10 +90,14 @@ class Process:
         ticks = [cpu_ticks(pid) for pid in tree(self.pid)]
         return sum(user for user, _ in ticks) * TICK, sum(system for _, system in ticks) * TICK
 
+    def memory(self) -> int:
+        """Return the octets of memory that the tree of processes holds; what processes share counts once (PSS)."""
+        return sum(map(proportional_set, tree(self.pid)))
 
-def pinned(command: Sequence[str], core: int | None) -> list[str]:
+
+def pinned(command: Sequence[str], core: str | None) -> list[str]:
     """Return *command* so that it, and all it forks, stays on *core*; the pid is the command's own."""
-    return list(command) if core is None else ["taskset", "--cpu-list", str(core), *command]
+    return list(command) if core is None else ["taskset", "--cpu-list", core, *command]
 
 
 def tree(pid: int) -> Iterator[int]:
@@ -113,6 +119,15 @@ def cpu_ticks(pid: int) -> tuple[int, int]:
     return int(fields[11]), int(fields[12])
 
 
+def proportional_set(pid: int) -> int:
+    """Return the octets of memory of one process, 0 when it is gone (proc_pid_smaps(5), smaps_rollup)."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+
+
 def accepts(endpoint: Endpoint) -> bool:
     """Return whether a connection to *endpoint* can be made now."""
     family = socket.AF_UNIX if isinstance(endpoint, str) else socket.AF_INET
@@ -121,10 +136,11 @@ def accepts(endpoint: Endpoint) -> bool:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that was free a moment ago, and that no outgoing connection will take."""
+    while True:
+        port = random.choice(_SERVERS_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def program(name: str) -> str:

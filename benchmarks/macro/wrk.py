@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.macro.processes import BenchmarkError, pinned
@@ -53,10 +54,13 @@ class Running:
     Args:
         seconds: How long it goes on by itself.
         core: The only core it may use; None for any.
+        script: The path of a Lua script that makes other requests, and its arguments.
     """
 
-    def __init__(self, url: str, *, connections: int, seconds: int, core: int | None = None) -> None:
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", url]
+    def __init__(self, url: str, *, connections: int, seconds: int, core: str | None = None,
+                 script: Sequence[str] = ()) -> None:
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
+        command += ["-s", script[0], url, "--", *script[1:]] if script else [url]
         self._limit = seconds + 30
         self._popen = subprocess.Popen(
             pinned(command, core), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -79,9 +83,9 @@ class Running:
             self._popen.communicate()
 
 
-def run(url: str, *, connections: int, seconds: int, core: int | None) -> Load:
+def run(url: str, *, connections: int, seconds: int, core: str | None, script: Sequence[str] = ()) -> Load:
     """Load *url* for some seconds and return what came of it."""
-    running = Running(url, connections=connections, seconds=seconds, core=core)
+    running = Running(url, connections=connections, seconds=seconds, core=core, script=script)
     try:
         return running.result()
     finally:
