@@ -150,7 +150,7 @@ class TestMaxConns:
 
     @pytest.mark.parametrize("number", range(len(UPSTREAMS)), ids=UPSTREAMS)
     def test_full_servers(self, twins: Twins, gate: threading.Event, number: int) -> None:
-        shares = [self.shares(twins, gate, (side, twins.lbproxy.address[1]), f"/app{number}/held") for side in SIDES]
+        shares = [self.shares(twins, gate, (side, int(twins.lbproxy.address[1])), f"/app{number}/held") for side in SIDES]
         assert shares[0] == shares[1]
         assert shares[0]["502"] > 0
 
@@ -216,7 +216,7 @@ class TestConnectionsToServers:
         for side in SIDES:
             before = len(twins.backends["a"].connections)
             for request in (*requests, final):
-                with Client((side, twins.lbproxy.address[1])) as client:
+                with Client((side, int(twins.lbproxy.address[1]))) as client:
                     client.send(request)
                     client.answer(method if request is not final else "GET")
             made.append(len(twins.backends["a"].connections) - before)
