@@ -17,9 +17,11 @@ _KEPT = frozenset({
     b"content-type", b"set-cookie", b"content-disposition", b"cache-control", b"expires", b"accept-ranges",
 })  # fmt: skip
 _ANY = re.compile(rb"(?:\A|\n)x-accel-", re.IGNORECASE)
-_UNNAMED_CHARSET = re.compile(rb"(?i)(?:^|(?<=\n))content-type:[ \t]*+[^\r;]++(?=\r)")
-_TYPE = re.compile(rb"(?:\A|(?<=\n))content-type:[^\n]*\n", re.IGNORECASE)
+_TYPE = fields.finder(b"content-type")
+_BARE_TYPE = fields.finder(b"content-type", rb"[^\r;]++")
 _CLIMBS = re.compile(rb"(?:\A|/)\.\.(?:/|\Z)|\0")
+
+_without_type = fields.removal([b"content-type"])
 
 
 class Orders(NamedTuple):
@@ -51,7 +53,7 @@ def with_charset(block: bytes, charset: bytes) -> bytes:
     """Return *block* with the *charset* that a server orders, if any, unless its Content-Type names one already."""
     if not charset:
         return block
-    return _UNNAMED_CHARSET.sub(lambda match: b"%b; charset=%b" % (match[0], charset), block, count=1)
+    return _BARE_TYPE.sub(lambda match: b"%b; charset=%b" % (match[0], charset), block, count=1)
 
 
 def surviving(head: ResponseHead) -> bytes:
@@ -61,12 +63,12 @@ def surviving(head: ResponseHead) -> bytes:
 
 def merge_into_own(carried: bytes, block: bytes) -> bytes:
     """Return the block of an answer made here with what is *carried* from a server's, whose Content-Type counts."""
-    return carried + (_TYPE.sub(b"", block) if _TYPE.search(carried) else block)
+    return carried + (_without_type(block) if _TYPE.search(carried) else block)
 
 
 def merge_into_reply(carried: bytes, block: bytes) -> bytes:
     """Return a server's *block* with what is *carried* from another's; its own Content-Type counts, if it has one."""
-    return (_TYPE.sub(b"", carried) if _TYPE.search(block) else carried) + block
+    return (_without_type(carried) if _TYPE.search(block) else carried) + block
 
 
 def place_of(value: bytes) -> tuple[bytes, bytes | None]:

@@ -18,12 +18,12 @@ from lbproxy.http.exchange import Exchange
 from lbproxy.http.filters import FieldFilter
 from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
-from lbproxy.wire.fields import BREAKS
+from lbproxy.wire.fields import BREAKS, finder
 
 _TYPES = ("text/html", "text/xml", "text/plain", "text/vnd.wap.wml", "application/javascript", "application/rss+xml")
 _REDIRECTS = frozenset({301, 302})  # their pages are seen by nobody (ngx_http_charset_set_charset)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]*")
-_CONTENT_TYPE = re.compile(rb"(?i)(?:^|(?<=\n))content-type:[ \t]*+([^\r;]++)(?=\r)")
+_BARE_TYPE = finder(b"content-type", rb"[^\r;]++")
 
 
 def _charset(arg: Argument) -> Template | None:
@@ -69,7 +69,7 @@ def compile_charset(settings: CharsetSettings, table: VariableTable) -> FieldFil
     everywhere = b"*" in types
 
     def apply(ex: Exchange, block: bytes) -> bytes:
-        found = None if ex.status in _REDIRECTS else _CONTENT_TYPE.search(block)
+        found = None if ex.status in _REDIRECTS else _BARE_TYPE.search(block)
         if found is None or not (everywhere or found[1].strip().lower() in types):
             return block
         name = charset(ex).translate(BREAKS)

@@ -7,7 +7,6 @@ As src/http/modules/ngx_http_headers_filter_module.c:ngx_http_set_expires; what 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,11 +23,12 @@ from lbproxy.http.template import Template
 from lbproxy.http.variables import VariableTable
 from lbproxy.wire import fields
 from lbproxy.wire.dates import http_date, parse_date
+from lbproxy.wire.fields import finder
 
 _DAY = 86400
 _FOR_EVER = b"Expires: Thu, 31 Dec 2037 23:55:55 GMT\r\nCache-Control: max-age=315360000\r\n"
 _LONG_AGO = b"Expires: Thu, 01 Jan 1970 00:00:01 GMT\r\nCache-Control: no-cache\r\n"
-_LAST_MODIFIED = re.compile(rb"(?i)(?:^|(?<=\n))last-modified:[ \t]*+([^\r]*)\r")
+_LAST_MODIFIED = finder(b"last-modified")
 
 
 class Since(enum.Enum):

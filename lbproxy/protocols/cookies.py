@@ -203,22 +203,14 @@ def _replacement(rule: CookieRule, table: VariableTable) -> Callable[[Exchange],
 
 
 def _compile_flags(rule: CookieRule, table: VariableTable) -> FlagChange:
-    regex, values = rule.regex, [flag.bind(table) for flag in rule.flags]
+    values = [flag.bind(table) for flag in rule.flags]
 
     def flags(ex: Exchange) -> tuple[str, ...]:
         said = {value(ex).decode("latin-1").lower() for value in values}
         return tuple(flag for flag in FLAGS if flag in said)
 
-    if regex is not None:
-
-        def of_match(ex: Exchange, name: bytes) -> tuple[str, ...] | None:
-            match = regex.search(name)
-            if match is None:
-                return None
-            ex.capture(match)
-            return flags(ex)
-
-        return of_match
+    if rule.regex is not None:
+        return by_regex(rule.regex, flags)
     assert rule.pattern is not None
     named = rule.pattern.bind(table)
     return lambda ex, name: flags(ex) if name.lower() == named(ex).lower() else None

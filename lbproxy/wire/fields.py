@@ -38,6 +38,16 @@ def line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name, value)
 
 
+def finder(name: bytes, value: bytes = rb"[^\r]*+") -> re.Pattern[bytes]:
+    """
+    Return the expression that finds the line of *name* in a block; its group is the value.
+
+    Args:
+        value: The expression for all of the value behind its leading blanks.
+    """
+    return re.compile(rb"(?i)(?:^|(?<=\n))" + re.escape(name) + rb":[ \t]*+(" + value + rb")(?=\r)")
+
+
 def value_ok(value: bytes) -> bool:
     """Say whether *value* may stand in a field line: no control characters but HTAB (RFC 9110 5.5)."""
     return _VALUE.fullmatch(value) is not None

@@ -85,3 +85,12 @@ def test_both_ways_to_remove_agree(pairs: list[tuple[bytes, bytes]], names: set[
     left = b"".join(fields.line(*pair) for pair in pairs if pair[0].lower() not in names)
     assert fields.removal(names)(block) == left
     assert fields.without(block, names) == left
+
+
+def test_a_finder_knows_names_in_any_case_and_whole_lines_only() -> None:
+    """Its group is the value without the blanks in front."""
+    block = b"X-Etag: 1\r\neTag: \t2 \r\nA: etag: 3\r\n"
+    found = fields.finder(b"etag").search(block)
+    assert found is not None
+    assert found[1] == b"2 "
+    assert fields.finder(b"etag", rb"[0-9]++").search(block) is None
