@@ -150,7 +150,8 @@ class TestMaxConns:
 
     @pytest.mark.parametrize("number", range(len(UPSTREAMS)), ids=UPSTREAMS)
     def test_full_servers(self, twins: Twins, gate: threading.Event, number: int) -> None:
-        shares = [self.shares(twins, gate, (side, int(twins.lbproxy.address[1])), f"/app{number}/held") for side in SIDES]
+        port = int(twins.lbproxy.address[1])
+        shares = [self.shares(twins, gate, (side, port), f"/app{number}/held") for side in SIDES]
         assert shares[0] == shares[1]
         assert shares[0]["502"] > 0
 
