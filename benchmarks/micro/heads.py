@@ -75,7 +75,7 @@ CASES: tuple[tuple[str, Callable[[], object]], ...] = (
     ("hop-by-hop fields cut out", lambda: REMOVE(BLOCK)),
     ("answer", lambda: parse_response(RESPONSE, b"GET")),
     ("answer with h11", h11_response),
-    (f"uwsgi packet of {len(PARAMS)} variables", lambda: uwsgi.wrap(uwsgi.encode_entries(ENTRIES))),
+    (f"uwsgi packet of {len(PARAMS)} variables", lambda: uwsgi.encode_packet(uwsgi.encode_entries(ENTRIES))),
 )
 
 

@@ -116,7 +116,7 @@ class UwsgiProtocol:
         packed = uwsgi.encode_entries(params)
         if settings.pass_request_headers:
             packed += self._fields(ex, framing)
-        return uwsgi.wrap(packed, settings.modifier1, settings.modifier2)
+        return uwsgi.encode_packet(packed, settings.modifier1, settings.modifier2)
 
     def parse_head(self, buf: bytes, method: bytes, searched: int = 0) -> ResponseHead | None:
         """See `UpstreamProtocol`."""

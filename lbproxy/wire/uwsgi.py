@@ -30,21 +30,6 @@ _NAME_START = re.compile(grammar.TOKEN)
 _CGI_STATUS = re.compile(rb"([1-9][0-9]{2})(?:[ \t]++(.*+))?+")
 
 
-def encode_packet(params: Sequence[Param], modifier1: int = 0, modifier2: int = 0) -> bytes:
-    """
-    Serialise CGI variables (RFC 3875, section 4.1) as one packet.
-
-    Args:
-        params: (name, value) pairs, sent in this order; names are not empty.
-        modifier1: Request kind, 0-255; 0 is WSGI.
-        modifier2: Its variant, 0-255.
-
-    Raises:
-        MalformedMessage: The entries exceed 65535 octets, which no length field can tell (answer 431).
-    """
-    return wrap(encode_entries([(encode_name(name), value) for name, value in params]), modifier1, modifier2)
-
-
 def encode_name(name: bytes) -> bytes:
     """Return *name* as `encode_entries` wants it; raises MalformedMessage (431) if it is over 65535 octets."""
     return _length(name) + name
@@ -69,11 +54,21 @@ def encode_entries(entries: Sequence[Param]) -> bytes:
     return b"".join(parts)
 
 
-def wrap(packed: bytes, modifier1: int = 0, modifier2: int = 0) -> bytes:
-    """Return the packet of variables that `encode_entries` has made; raises as `encode_packet`."""
-    if len(packed) > MAX_PACKET:
-        raise MalformedMessage(f"uwsgi packet of {len(packed)} octets, limit 65535", status=431)
-    return _HEADER.pack(modifier1, len(packed), modifier2) + packed
+def encode_packet(entries: bytes, modifier1: int = 0, modifier2: int = 0) -> bytes:
+    """
+    Return the packet of variables (RFC 3875, section 4.1).
+
+    Args:
+        entries: As `encode_entries` has made them.
+        modifier1: Request kind, 0-255; 0 is WSGI.
+        modifier2: Its variant, 0-255.
+
+    Raises:
+        MalformedMessage: The entries exceed 65535 octets, which no length field can tell (answer 431).
+    """
+    if len(entries) > MAX_PACKET:
+        raise MalformedMessage(f"uwsgi packet of {len(entries)} octets, limit 65535", status=431)
+    return _HEADER.pack(modifier1, len(entries), modifier2) + entries
 
 
 def _length(string: bytes) -> bytes:

@@ -10,6 +10,7 @@ from lbproxy.wire import fields, grammar, proxyline, uri, uwsgi
 from lbproxy.wire.addresses import pack, show
 from lbproxy.wire.dates import http_date, parse_date
 from tests.fuzz.ways import choose, same_however_cut
+from tests.support.wire import uwsgi_packet
 
 _YEAR_10000 = 253402300800  # a leap second at the end of 9999 is one that cannot be written
 _HOST = re.compile(rb"[a-z0-9._~!$&'()*+,;=%:\[\]-]+")
@@ -82,7 +83,7 @@ def packet(octets: bytes) -> None:
         return
     params, first, second, size = found
     assert all(name for name, _ in params)
-    assert uwsgi.encode_packet(params, first, second) == octets[:size]
+    assert uwsgi_packet(params, first, second) == octets[:size]
     assert uwsgi.decode_packet(octets[:size]) == found
     for end in {0, 3, size // 2, size - 1}:
         assert uwsgi.decode_packet(octets[:end]) is None

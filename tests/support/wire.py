@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from lbproxy.errors import MalformedMessage
+from lbproxy.wire import uwsgi
 from lbproxy.wire.body import BodyDecoder, decoder_for
 from lbproxy.wire.heads import Head, HeadLimits, RequestHead
 from lbproxy.wire.requests import parse_request
@@ -27,6 +28,12 @@ class Outcome:
 
     messages: tuple[tuple[bytes, bytes], ...] = ()
     status: int = 0
+
+
+def uwsgi_packet(params: Iterable[tuple[bytes, bytes]], modifier1: int = 0, modifier2: int = 0) -> bytes:
+    """Return the packet of variables; raises MalformedMessage for more than fit."""
+    entries = uwsgi.encode_entries([(uwsgi.encode_name(name), value) for name, value in params])
+    return uwsgi.encode_packet(entries, modifier1, modifier2)
 
 
 def portions(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from lbproxy.errors import MalformedMessage
 from lbproxy.wire.body import CHUNKED, NO_BODY, UNTIL_CLOSE
 from lbproxy.wire.heads import ResponseHead
-from lbproxy.wire.uwsgi import decode_packet, encode_packet, parse_response
+from lbproxy.wire.uwsgi import decode_packet, parse_response
 from tests.support.strategies import cgi_heads, cuts, response_heads
-from tests.support.wire import parse_in_portions, portions, verdict
+from tests.support.wire import parse_in_portions, portions, uwsgi_packet, verdict
 
 PARAMS = st.lists(st.tuples(st.binary(min_size=1, max_size=20), st.binary(max_size=300)), max_size=12)
 
@@ -24,14 +24,14 @@ def response(octets: bytes, method: bytes = b"GET") -> ResponseHead:
 
 def test_packet_layout() -> None:
     """The size excludes the four octets of the header; lengths are little-endian."""
-    assert encode_packet([(b"A", b"bc"), (b"D", b"")], 5, 6) == b"\x05\x0c\x00\x06\x01\x00A\x02\x00bc\x01\x00D\x00\x00"
-    assert encode_packet([]) == b"\x00\x00\x00\x00"
+    assert uwsgi_packet([(b"A", b"bc"), (b"D", b"")], 5, 6) == b"\x05\x0c\x00\x06\x01\x00A\x02\x00bc\x01\x00D\x00\x00"
+    assert uwsgi_packet([]) == b"\x00\x00\x00\x00"
 
 
 @given(PARAMS, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=9))
 def test_packets_round_trip(params: list[tuple[bytes, bytes]], first: int, second: int, body: bytes) -> None:
     """Decoding gives the same variables in the same order, and leaves the body alone. Robustness D."""
-    packet = encode_packet(params, first, second)
+    packet = uwsgi_packet(params, first, second)
     assert decode_packet(packet + body) == (params, first, second, len(packet))
     assert all(decode_packet(packet[:size]) is None for size in range(0, len(packet), 7))
 
@@ -42,13 +42,13 @@ def test_packets_round_trip(params: list[tuple[bytes, bytes]], first: int, secon
 def test_too_much_is_never_wrapped(params: list[tuple[bytes, bytes]]) -> None:
     """Robustness D. One octet more than a length can tell is an error."""
     with pytest.raises(MalformedMessage) as info:
-        encode_packet(params)
+        uwsgi_packet(params)
     assert info.value.status == 431
 
 
 def test_the_largest_packet() -> None:
     """65535 octets of entries still go out."""
-    packet = encode_packet([(b"A", b"x" * 65530)])
+    packet = uwsgi_packet([(b"A", b"x" * 65530)])
     assert (packet[:4], len(packet)) == (b"\x00\xff\xff\x00", 65539)
 
 
