@@ -26,6 +26,7 @@ from lbproxy.net.fibre import Fibre, park
 
 if TYPE_CHECKING:
     from lbproxy.net.channel import Channel
+    from lbproxy.net.pipe import Pipe
 
 T = TypeVar("T")
 
@@ -43,10 +44,12 @@ class Poller:
         ready_calls: Calls in a row that did not have to wait (see `take_turn`).
         current: The fibre that is running; None while a trio task is.
         descriptors: What its streams hold, and where to ask when there are no more.
+        pipe: Through which streams are spliced; None until somebody makes it.
     """
 
     def __init__(self) -> None:
         self.descriptors = Descriptors(self)
+        self.pipe: Pipe | None = None
         self._epoll = select.epoll()
         self._channels: dict[int, Channel] = {}
         self._timers: list[tuple[float, int, Channel]] = []
@@ -90,8 +93,10 @@ class Poller:
             fibre.close()
 
     def close(self) -> None:
-        """Close the epoll."""
+        """Close the epoll, and the pipe."""
         self._epoll.close()
+        if self.pipe is not None:
+            self.pipe.close()
 
     def _dispatch(self) -> bool:
         """Deal with what has happened; False when that was nothing."""
@@ -238,3 +243,5 @@ class Poller:
                 else:
                     self._dead_timers = max(0, self._dead_timers - 1)
             self._run_ready()
+            if self._yielding:  # as in _kick: no edge may come that would resume them
+                self._nursery.start_soon(self._kick)

@@ -14,7 +14,7 @@ from lbproxy.proxy import respond
 from lbproxy.proxy.backlog import Backlog
 from lbproxy.proxy.pacing import pace_of
 from lbproxy.proxy.relay import Relay, tunnel
-from lbproxy.wire.body import CHUNKED, NO_BODY, Framer, as_it_is, decoder_for
+from lbproxy.wire.body import NO_BODY, Framer, as_it_is, decoder_for
 from lbproxy.wire.status import STATUS_REASONS
 
 if TYPE_CHECKING:
@@ -202,7 +202,6 @@ def _new_relay(
         backlog,
         decoder_for(framing),
         framer,
-        plain=framing != CHUNKED and framer is as_it_is,
         ahead=count * size if buffered else 0,
         pace=Pace(rate, 0, conn.stream.poller.now) if rate else None,
         protocol=protocol.name,

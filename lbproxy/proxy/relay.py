@@ -11,6 +11,7 @@ Errors of the server's side leave here as `UpstreamError`, those of the client's
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, cast
 
@@ -27,9 +28,11 @@ from lbproxy.errors import (
     UpstreamTimeout,
 )
 from lbproxy.net.channel import wait_either
-from lbproxy.net.readiness import MOST_READY_CALLS
+from lbproxy.net.pipe import SIZE, Pipe
+from lbproxy.net.readiness import MOST_READY_CALLS, Poller
 from lbproxy.net.stream import RECV_SIZE
 from lbproxy.protocols.diagnosis import passed
+from lbproxy.wire.body import LengthDecoder, UntilCloseDecoder, as_it_is
 
 if TYPE_CHECKING:
     from lbproxy.http.pace import Pace
@@ -58,7 +61,6 @@ class Relay:
         backlog: What goes to the client, and waits for it.
         decoder: Takes the server's framing off.
         framer: Puts the client's on.
-        plain: Neither of the two changes anything; it saves a copy.
         ahead: Octets read ahead of a slow client and kept in memory; 0: none.
         pace: How fast the server is read; None: as fast as it sends.
         protocol: Of the server, as in `Failure`: names the directive when it is too slow.
@@ -71,7 +73,7 @@ class Relay:
     """
 
     __slots__ = ("_ahead", "_backlog", "_client", "_client_left", "_decoder", "_framer", "_heard", "_pace",
-                 "_patience", "_plain", "_protocol", "_read_timeout", "_send_timeout", "_server", "length")
+                 "_patience", "_plain", "_portion", "_protocol", "_read_timeout", "_send_timeout", "_server", "length")
 
     def __init__(
         self,
@@ -81,7 +83,6 @@ class Relay:
         decoder: BodyDecoder,
         framer: Framer,
         *,
-        plain: bool,
         ahead: int,
         pace: Pace | None,
         protocol: str,
@@ -90,7 +91,10 @@ class Relay:
         client_left: Callable[[], bool],
     ) -> None:
         self._server, self._client, self._backlog = server, client, backlog
-        self._decoder, self._framer, self._plain = decoder, framer, plain
+        self._decoder, self._framer = decoder, framer
+        # what is not changed on its way need not be copied
+        self._plain = decoder if framer is as_it_is and isinstance(decoder, LengthDecoder | UntilCloseDecoder) else None
+        self._portion = 0  # octets to be spliced next; 0: none, the server does not send that much
         self._ahead, self._pace = ahead, pace
         self._read_timeout, self._send_timeout = read_timeout, send_timeout
         self._protocol, self._client_left = protocol, client_left
@@ -145,9 +149,13 @@ class Relay:
     def _receive(self, most: int) -> bool:
         """Take up to *most* octets from the server, or its end; False when one has to wait."""
         server, before = self._server, self.length
+        if self._portion and not self._backlog and not self._backlog.paced and self._pace is None:
+            pipe = _pipe(server.poller)
+            if pipe is not None:
+                return self._splice(pipe)
         data: bytes | memoryview | None
         try:
-            if self._plain:
+            if self._plain is not None:
                 size = server.recv_into_now(_ROOM[:most])
                 data = None if size is None else _ROOM[:size]
             else:
@@ -156,12 +164,40 @@ class Relay:
             raise UpstreamClosed(f"{error.reason} while {_PHASE}", errno=error.errno) from None
         if data is None:
             return False
-        self._heard = server.poller.now
-        server.poller.ready_calls += 1 + len(data) // RECV_SIZE
         self._backlog.put(self._framed(data))
+        self._note(len(data))
         if self._pace is not None:
             self._pace.passed(before, self.length, server.poller.clock())
         return True
+
+    def _splice(self, pipe: Pipe) -> bool:
+        """Do as `_receive` does, without a look at the octets; those that the client does not take come out again."""
+        plain = self._plain
+        assert plain is not None
+        try:
+            size = pipe.fill(self._server, min(self._portion, plain.left))
+        except StreamError as error:
+            raise UpstreamClosed(f"{error.reason} while {_PHASE}", errno=error.errno) from None
+        if size is None:
+            return False
+        if not size:
+            self._framed(b"")
+            return True
+        rest = pipe.empty(self._client)
+        plain.skip(size)
+        self.length += size
+        self._note(size, all_taken=not rest)
+        self._backlog.put(rest)
+        return True
+
+    def _note(self, size: int, *, all_taken: bool = False) -> None:
+        """Note that *size* octets have come, and decide how the next ones are taken."""
+        self._heard = self._server.poller.now
+        self._server.poller.ready_calls += 1 + size // RECV_SIZE
+        if self._plain is None or size < RECV_SIZE or self._plain.left < RECV_SIZE:
+            self._portion = 0
+        else:
+            self._portion = min(2 * self._portion, SIZE) if all_taken else len(_ROOM)
 
     def _framed(self, data: bytes | memoryview) -> bytes:
         """Return *data* decoded and framed; b"" is the end of the server's stream, or a body that has ended before."""
@@ -224,6 +260,14 @@ class Relay:
             raise error
         said = passed(self._protocol, "body", self._read_timeout)
         raise UpstreamTimeout(f"upstream timed out {error.reason} while {_PHASE}", said) from None
+
+
+def _pipe(poller: Poller) -> Pipe | None:
+    """Return the pipe of this worker, None if there is no descriptor for it."""
+    if poller.pipe is None:
+        with suppress(OSError):
+            poller.pipe = Pipe()
+    return poller.pipe
 
 
 async def tunnel(client: Stream, server: Stream, idle_timeout: float) -> None:

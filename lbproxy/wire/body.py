@@ -168,6 +168,16 @@ class LengthDecoder:
         self.done = True
         return data
 
+    @property
+    def left(self) -> int:
+        """Octets that are still to come."""
+        return self._left
+
+    def skip(self, count: int) -> None:
+        """Note that the next *count* octets, all of the body, go their way without being seen here."""
+        self._left -= count
+        self.done = self._left == 0
+
     def eof(self) -> None:
         """Refuse a body that is cut off."""
         if not self.done:
@@ -179,6 +189,8 @@ class UntilCloseDecoder:
 
     __slots__ = ("done", "surplus")
 
+    left = _MAX_LENGTH
+
     def __init__(self) -> None:
         self.done = False
         self.surplus = b""
@@ -186,6 +198,9 @@ class UntilCloseDecoder:
     def feed(self, data: bytes) -> bytes:
         """Return *data*: all of it belongs to the body."""
         return data
+
+    def skip(self, count: int) -> None:
+        """See `LengthDecoder.skip`."""
 
     def eof(self) -> None:
         """Note that this was the regular end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 import pytest
 import trio
@@ -159,6 +160,22 @@ async def test_giving_way_needs_no_edge(poller: Poller) -> None:
 
     poller.spawn(give_way())
     await wait_all_tasks_blocked()
+    assert ended == ["here"]
+
+
+async def test_giving_way_after_a_timeout(poller: Poller, stream: Stream, autojump_clock: MockClock) -> None:
+    """Nor does a fibre need one that was woken because nothing has happened."""
+    ended: list[str] = []
+
+    async def give_way() -> None:
+        with suppress(StreamTimeout):
+            await stream.recv(5)
+        for _ in range(3):
+            await poller.take_turn()
+        ended.append("here")
+
+    poller.spawn(give_way())
+    await trio.sleep(6)
     assert ended == ["here"]
 
 

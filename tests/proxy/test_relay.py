@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from lbproxy.net.pipe import Pipe
+from lbproxy.net.stream import Stream
 from lbproxy.proxy.relay import PATIENCE
 from tests.support.backends import reply
 from tests.support.client import octets
@@ -330,6 +336,84 @@ class TestLimitedReading:
             assert await server.ended()
             assert trio.current_time() < 13
             nursery.cancel_scope.cancel()
+
+
+class TestLargeBodies:
+    """What is not changed on its way is not copied either."""
+
+    BODY = bytes(range(256)) * 16_000
+
+    @pytest.mark.parametrize("framing", ["length", "close"])
+    async def test_they_arrive_whole(self, scene: Scene, framing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Spliced for the most part; what the server says behind them stays out."""
+        spliced = watch_splices(monkeypatch)
+        b = scene.backend()
+        await scene.serve(PASS % "", b=b)
+        for surplus in (b"", b"HTTP/1.1 200 surplus\r\n\r\n"):
+            client = await scene.client()
+            await client.send(octets(version="1.0"))
+            server = await b.accept()
+            await server.request()
+            async with trio.open_nursery() as nursery:
+                if framing == "length":
+                    nursery.start_soon(server.send, reply(self.BODY) + surplus)
+                    assert (await client.answer()).body == self.BODY
+                else:
+                    await server.send(CLOSE + self.BODY)
+                    server.close()
+                    assert (await client.rest()).endswith(b"\r\n\r\n" + self.BODY)
+            if surplus and framing == "length":
+                assert await server.ended()
+            server.close()
+        assert sum(spliced) > len(self.BODY)
+
+    async def test_without_a_descriptor_for_a_pipe(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They are copied."""
+        spliced = watch_splices(monkeypatch)
+
+        def refuse(_: int) -> tuple[int, int]:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(os, "pipe2", refuse)
+        client, server = await answering(scene, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send, self.BODY)
+            assert (await client.answer()).body == self.BODY
+        assert spliced == []
+
+    @pytest.mark.parametrize("leave", [Wire.close, Wire.reset])
+    async def test_a_client_that_goes(self, scene: Scene, leave: Callable[[Wire], None]) -> None:
+        """Leaves nothing to the next one."""
+        client, server = await answering(scene, LENGTH)
+        async with trio.open_nursery() as nursery:
+            async def talk() -> None:
+                with pytest.raises(OSError):
+                    await server.send(b"x" * 100_000_000)
+
+            nursery.start_soon(talk)
+            await client.read(3 << 20)
+            leave(client)
+        client = await scene.client()
+        await client.send(octets())
+        server = await scene.backends[0].accept()
+        await server.request()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send, reply(self.BODY))
+            assert (await client.answer()).body == self.BODY
+
+
+def watch_splices(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the list that the sizes of what is taken into the pipe are added to."""
+    spliced: list[int] = []
+    fill = Pipe.fill
+
+    def watched(pipe: Pipe, source: Stream, most: int) -> int | None:
+        size = fill(pipe, source, most)
+        spliced.append(size or 0)
+        return size
+
+    monkeypatch.setattr(Pipe, "fill", watched)
+    return spliced
 
 
 class TestCutAnswers:

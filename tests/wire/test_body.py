@@ -228,3 +228,20 @@ def test_small_chunks_cost_linear_time() -> None:
     drip = [octet.to_bytes(1, "big") for octet in b"1;abc\r\nx\r\n" * 20_000]
     assert feed_all(ChunkedDecoder(), drip) == (b"x" * 20_000, b"", False)
     assert time.process_time() - began < 4
+
+
+@given(length=st.integers(1, 1000), steps=st.lists(st.tuples(st.booleans(), st.integers(1, 300)), max_size=20))
+def test_octets_that_are_skipped(length: int, steps: list[tuple[bool, int]]) -> None:
+    """Count as those that are fed."""
+    decoder = LengthDecoder(length)
+    for skipped, most in steps:
+        if decoder.done:
+            break
+        before, size = decoder.left, min(most, decoder.left)
+        if skipped:
+            decoder.skip(size)
+        else:
+            assert decoder.feed(bytes(size)) == bytes(size)
+        assert decoder.left == before - size
+        assert decoder.done == (decoder.left == 0)
+    UntilCloseDecoder().skip(5)
