@@ -12,8 +12,8 @@ def test_a_regular_expression_found_anywhere_gives_all_of_the_new_value() -> Non
     """With its groups captured; where it is not found the rule does not fit, and earlier captures stay."""
     ex = exchange()
     rule = by_regex(re.compile(rb"/(\w+)/"), lambda ex: ex.captures[0] or b"")
-    assert rule(ex, b"http://a/one/two") == b"one"
-    assert rule(ex, b"http://a") is None
+    assert rule(ex, b"http://a.test/one/two") == b"one"
+    assert rule(ex, b"http://a.test") is None
     assert ex.captures[0] == b"one"
 
 
