@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.macro import backends, site
 from benchmarks.macro.backends import Backend
 from benchmarks.macro.contestants import AIOHTTP, HAPROXY, LBPROXY, NGINX, TWISTED, Contestant
-from benchmarks.macro.figures import P50, P99, PER_CLIENT
+from benchmarks.macro.figures import CPU, P50, P99, PER_CLIENT
 from benchmarks.macro.loads import Load, Paced, Requests, Start, Transfers
 from benchmarks.macro.site import Site
 
@@ -108,7 +108,7 @@ CASES = (
     Case(name="latency", title="latency at 1,000 requests/s, sent when it is their time", load=Paced(), field=_FIVE,
          direct=True, short=True),
     Case(name="idle", title="10,000 idle clients, and the latency of 1,000 requests/s beside them",
-         load=Paced(figures=(P50, P99, PER_CLIENT)),
+         load=Paced(figures=(P50, P99, CPU, PER_CLIENT)),
          variants=(Variant("alone", _CROWDED), Variant("crowded", _CROWDED, CROWD))),
     Case(name="start", title="start, test of the configuration, memory", load=Start(), field=_FIVE, short=True),
     Case(name="workers", title="one worker and two, each with a core",

@@ -161,13 +161,16 @@ class Paced:
     """Requests at a fixed rate, whose latency counts."""
 
     rate: int = 1000
-    figures: tuple[Figure, ...] = (P50, P99)
+    figures: tuple[Figure, ...] = (P50, P99, CPU)
     starts_it: ClassVar[bool] = False
 
     def turn(self, target: Target, seconds: float) -> Turn:
         """See `Load`."""
-        median, high, _, failures = _told(_client("pace", target, str(self.rate), str(seconds)))
+        before = target.process.run_seconds() if target.process else 0.0
+        median, high, answered, failures = _told(_client("pace", target, str(self.rate), str(seconds)))
         values = {P50: median * 1e3, P99: high * 1e3}
+        if target.process:
+            values[CPU] = (target.process.run_seconds() - before) * 1e6 / max(answered, 1)
         if target.crowd:
             values[PER_CLIENT] = target.crowd.memory_each() / 1024
         return Turn(values, int(failures))

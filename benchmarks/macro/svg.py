@@ -11,12 +11,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from benchmarks.macro.figures import CPU, Lane, Outcome, Spread
+from benchmarks.macro.figures import CPU, DIRECT, Lane, Outcome, Spread
 from benchmarks.macro.report import contestants
 
 _WIDTH = 900
 _MARGIN = 20
-_LABELS = 210  # columns for the names of cases
+_LABELS = 310  # for the titles of cases
 _BAR, _GAP, _LEGEND = 14, 12, 50
 _PANEL, _PANEL_GAP, _COLUMNS = (250, 150), (35, 62), 3
 _COLOURS = {"lbproxy": "#c8385a", "nginx": "#2e8b57", "haproxy": "#3b6fb6", "aiohttp": "#e0a030", "twisted": "#8d6a9f"}
@@ -28,7 +28,7 @@ def plot(outcomes: Sequence[Outcome], title: str) -> str:
     """Return the picture of *outcomes* as an SVG document."""
     flat = [outcome for outcome in outcomes if not outcome.axis and CPU in outcome.figures]
     grown = [outcome for outcome in outcomes if outcome.axis]
-    parts = [_text(_MARGIN, 28, title, size=16), *_legend(contestants([*flat, *grown]))]
+    parts = [_text(_MARGIN, 28, title, size=16), *_legend(_drawn([*flat, *grown]))]
     top = float(_LEGEND + _MARGIN)
     if flat:
         drawn, top = _bars(flat, top)
@@ -60,17 +60,17 @@ def _legend(names: Sequence[str]) -> Iterator[str]:
 
 def _bars(outcomes: Sequence[Outcome], top: float) -> tuple[list[str], float]:
     """Draw a group of bars for every case and variant; return them and where they end."""
-    groups = [(Lane(outcome.name, variant), _spreads(outcome, variant))
+    groups = [(Lane(outcome.title, variant), _spreads(outcome, variant))
               for outcome in outcomes for variant in outcome.variants]
     fitting = [spread.high for _, spreads in groups for name, spread in spreads.items() if name not in _PYTHON]
     scale = nice(max(fitting, default=0.0))
     span = _WIDTH - _LABELS - 2 * _MARGIN - 60  # the last 60 are for the figures behind the bars
     parts = [_text(_MARGIN, top + 10, f"{CPU.label}: less is better", size=13)]
     top += 22
-    for lane, spreads in groups:
+    for label, spreads in groups:
         if not spreads:
             continue
-        parts.append(_text(_MARGIN, top + _BAR * len(spreads) / 2 + 4, str(lane)))
+        parts.append(_text(_MARGIN, top + _BAR * len(spreads) / 2 + 3, str(label), size=11))
         for name, spread in spreads.items():
             parts += _bar(top, spread, _colour(name), span / scale, span)
             top += _BAR
@@ -119,7 +119,7 @@ def _panel(outcome: Outcome, left: float, top: float) -> Iterator[str]:
         along = (math.log10(x) - first) / ((last - first) or 1)
         return left + 28 + along * (width - 36), bottom - y / scale * height
 
-    yield _text(left, top - 8, outcome.title)
+    yield _text(left, top - 13, outcome.title)
     for share in (0.0, 0.5, 1.0):
         y = place(10**first, scale * share)[1]
         yield f'<line x1="{left + 28}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#dddddd"/>'
@@ -132,6 +132,11 @@ def _panel(outcome: Outcome, left: float, top: float) -> Iterator[str]:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
         yield f'<polyline points="{path}" fill="none" stroke="{_colour(name)}" stroke-width="2"/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{_colour(name)}"/>' for x, y in dots)
+
+
+def _drawn(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the contestants that have bars or curves, in order."""
+    return [name for name in contestants(outcomes) if name != DIRECT]
 
 
 def _spreads(outcome: Outcome, variant: str) -> Mapping[str, Spread]:

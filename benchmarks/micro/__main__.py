@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.micro import exchange, http, pick, requests
+from benchmarks.micro import exchange, heads, http, pick, requests, variables
 
 
 def main() -> None:
     """Run every micro benchmark, each under its first line of documentation."""
-    for module in (http, requests, pick, exchange):
+    for module in (heads, http, variables, requests, pick, exchange):
         summary = (module.__doc__ or "").strip().partition("\n")[0]
         print(f"\n== {summary}")
         module.main()
