@@ -132,6 +132,8 @@ class Server:
         Args:
             patience: Seconds that connections may stay idle; a later call can only make them fewer.
         """
+        if self._finished.is_set():
+            return
         if patience < self.patience:
             self.patience = patience
             self._nursery.start_soon(self._dismiss_idle, patience)

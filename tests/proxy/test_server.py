@@ -170,6 +170,13 @@ class TestDraining:
         assert await server.ended()
         assert "shutdown timeout: 1 connections are cut" in scene.errors("notice")[0]
 
+    async def test_told_again_when_it_is_over(self, scene: Scene) -> None:
+        """By the master and by a signal at once, say: that changes nothing any more."""
+        proxy = await scene.serve(RETURN)
+        proxy.server.drain(PATIENCE)
+        await finished(proxy)
+        proxy.server.drain()
+
     async def test_draining_twice(self, scene: Scene) -> None:
         """Is draining once."""
         proxy = await scene.serve(RETURN)
