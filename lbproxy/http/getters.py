@@ -23,12 +23,13 @@ from lbproxy.wire.proxyline import Introduction, find_tlv, tlv_path
 Getter = Callable[[Exchange], bytes | None]
 
 
-def field_finder(name: str) -> Callable[[bytes], bytes | None]:
+def field_finder(name: str, *, first: bool = False) -> Callable[[bytes], bytes | None]:
     """
     Return a function from a field block to the value of field *name*, None if the block has no such field.
 
     Args:
         name: As in a variable: lower case, "_" for "-" as well as for itself.
+        first: The first one counts, where there are several.
 
     Values of repeated fields are joined by ", ", cookies by "; " (ngx_http_variable_headers_internal).
     """
@@ -38,7 +39,7 @@ def field_finder(name: str) -> Callable[[bytes], bytes | None]:
 
     def find(block: bytes) -> bytes | None:
         values: list[bytes] = line.findall(b"\n" + block)
-        if len(values) == 1:
+        if len(values) == 1 or (first and values):
             return values[0].rstrip(b" \t")
         return separator.join(value.rstrip(b" \t") for value in values) if values else None
 
@@ -74,8 +75,12 @@ def request_field(name: str) -> Getter:
 
 
 def sent_field(name: str) -> Getter:
-    """Return $sent_http_*: of the answer's head as it went to the client."""
-    find = field_finder(name)
+    """
+    Return $sent_http_*: of the answer's head as it went to the client.
+
+    The type is the answer's own, in front of what ``add_header`` adds (ngx_http_variable_sent_content_type).
+    """
+    find = field_finder(name, first=name == "content_type")
     return lambda ex: find(ex.sent_fields)
 
 

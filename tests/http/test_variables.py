@@ -202,6 +202,8 @@ def test_fields_of_the_answers() -> None:
     assert value("upstream_cookie_path", ex) is None
     assert value("sent_http_x_a", ex) == b"2"
     assert value("sent_http_content_type", ex) == b"text/html"
+    ex.sent_fields += b"Content-Type: text/plain\r\n"  # of add_header
+    assert value("sent_http_content_type", ex) == b"text/html"
 
 
 def test_forwarded_for_ends_in_the_address_we_saw() -> None:
