@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from lbproxy.errors import describe
+from lbproxy.http.files.paths import MISPLACED
 from lbproxy.http.verdict import Answer, Redirect
 from lbproxy.proxy.files import FileServer
 from lbproxy.proxy.filesystem import MISSING, Lookup
@@ -35,6 +36,9 @@ class FileFinder:
     async def __call__(self, conn: Connection, ex: Exchange) -> Verdict:
         """Change the path of *ex* to that of what is there, or go elsewhere; see `Handler`."""
         trial = self._trial
+        if not trial.root.applies(ex):
+            conn.log("alert", MISPLACED.format(ex.location.pattern))
+            return 500
         for path, directory, uri in trial.wanted(ex):
             if path is None or self._is_directory(conn, ex, path) is not directory:
                 continue

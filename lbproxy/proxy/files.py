@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lbproxy.errors import describe
+from lbproxy.http.files.paths import MISPLACED
 from lbproxy.http.gzip import accepts_gzip
 from lbproxy.http.verdict import Answer
 from lbproxy.proxy.directories import DirectoryServer
@@ -81,8 +82,7 @@ class FileServer:
     def _nowhere(self, conn: Connection, ex: Exchange) -> int:
         """Log why *ex* means no file at all, and return the status for it."""
         if not self._root.applies(ex):
-            pattern = ex.location.pattern
-            conn.log("alert", f'"alias" cannot be used in location "{pattern}" where URI was rewritten')
+            conn.log("alert", MISPLACED.format(ex.location.pattern))
             return 500
         conn.log("error", f'"{printable(ex.path)}" leads out of the directory of its location')
         return 404

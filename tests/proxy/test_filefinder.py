@@ -49,6 +49,15 @@ async def test_a_status_for_all_else(scene: Scene) -> None:
     assert await client.rest() == b""
 
 
+async def test_nothing_is_looked_for_below_an_alias_behind_a_script(scene: Scene) -> None:
+    """As nginx: the path is no longer the one that the alias is for."""
+    write(scene, d__x="x")
+    await scene.serve(SITE % "location /d/ { alias <dir>/www/d/; rewrite ^ /d/x break; try_files $uri =404; }")
+    scene.forgive('"alias" cannot be used')
+    assert (await scene.ask(octets("/d/x"))).status == 500
+    assert '"alias" cannot be used in location "/d/" where URI was rewritten' in scene.errors("alert")[0]
+
+
 async def test_a_file_in_front_of_a_server(scene: Scene) -> None:
     """The server is asked for what was found."""
     write(scene, b="b")

@@ -21,6 +21,9 @@ from lbproxy.http.variables import VariableTable
 
 _CLIMBING = re.compile(rb"(?<![^/])\.\.(?![^/])")
 
+MISPLACED = '"alias" cannot be used in location "{}" where URI was rewritten'
+"""What the error log says, with the location's pattern, where a `Root` does not apply."""
+
 RealPath = Callable[[bytes], bytes | None]
 """Returns a path without symbolic links, None if there is no such file."""
 
@@ -42,13 +45,14 @@ class Root:
         WrongContext: There is nothing that an ``alias`` could stand for.
     """
 
-    __slots__ = ("_allowed", "_directory", "_fixed", "_prefix", "_start", "replaced", "whole")
+    __slots__ = ("_alias", "_allowed", "_directory", "_fixed", "_prefix", "_start", "replaced", "whole")
     _fixed: bytes | None
 
     def __init__(self, place: Place, location: Location, prefix: bytes, table: VariableTable) -> None:
         if place.alias and location.kind is MatchKind.NAMED:
             message = 'the "alias" directive cannot be used inside the named location'
             raise WrongContext(message, place.directory.position)
+        self._alias = place.alias
         self.whole = place.alias and location.regex is not None
         self._start = octets(location.pattern) if place.alias and not self.whole else b""
         self.replaced = len(self._start)
@@ -61,8 +65,8 @@ class Root:
             self._fixed = b""  # "root /", whose slash is that of the path
 
     def applies(self, ex: Exchange) -> bool:
-        """Return whether the path of *ex* begins with what the directory stands for; a script may have changed it."""
-        return ex.path.startswith(self._start)
+        """Return whether the path of *ex* begins with what the directory stands for, and no script changed it here."""
+        return not self._alias or (ex.valid_location and ex.path.startswith(self._start))
 
     def directory(self, ex: Exchange) -> bytes:
         """Return $document_root."""
@@ -70,14 +74,11 @@ class Root:
 
     def path(self, ex: Exchange) -> bytes | None:
         """Return the path of the file that *ex* asks for; None if there can't be one."""
+        if self._alias and not self.applies(ex):
+            return None
         if self.whole:
             return self._checked(self.directory(ex))
-        uri = ex.path
-        if self.replaced:
-            if not self.applies(ex):
-                return None
-            uri = uri[self.replaced :]
-        return self.under(ex, uri)
+        return self.under(ex, ex.path[self.replaced :])
 
     def under(self, ex: Exchange, name: bytes) -> bytes | None:
         """Return the path of *name* in (rather: right behind) the directory; None if that would lead out of it."""

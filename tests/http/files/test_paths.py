@@ -109,6 +109,16 @@ def test_an_alias_stands_for_its_prefix_only() -> None:
     assert root.path(ex) is None
 
 
+@pytest.mark.parametrize("location", ["/a/ { alias /b/; }", "~ ^/a/(.*) { alias /b/$1; }"])
+def test_an_alias_is_for_the_path_as_it_was_found(location: str) -> None:
+    """A script that changed it and stays may have left the prefix in place, yet nginx has no file there either."""
+    plan = served(f"location {location}")
+    ex = arrive(plan, request(b"/a/x"))
+    assert root_of(plan, ex).path(ex) == b"/b/x"
+    ex.valid_location = False
+    assert root_of(plan, ex).path(ex) is None
+
+
 def test_variables_are_those_of_the_location() -> None:
     """Also where it passes requests on."""
     plan = served("""root /r; location /a/ { alias /b/; }
