@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.macro import machine, report, svg
-from benchmarks.macro.arena import Arena
+from benchmarks.macro.arena import ROUNDS, SECONDS, Arena
 from benchmarks.macro.backends import ROOT
 from benchmarks.macro.cases import CASES, GROWING, Case
 from benchmarks.macro.contestants import ALL, Contestant
@@ -33,8 +33,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.macro", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of every proxy in a case (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=2, help="length of each turn (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of every proxy in a case (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each turn (%(default)s)")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--all", action="store_true", help="every case: half an hour; unless told, the short ones")
     chosen.add_argument("--case", nargs="+", metavar="NAME", choices=[case.name for case in CASES],
@@ -94,8 +94,10 @@ def main() -> int:
     ]
     print("\n".join(heading), flush=True)
     arena = Arena(present(options.without), options.rounds, options.seconds, cores)
+    cases = chosen_cases(options)
+    print(f"{len(cases)} cases, about {sum(map(arena.length, cases)) / 60:.0f} minutes", flush=True)
     outcomes, failed = [], []
-    for case in chosen_cases(options):
+    for case in cases:
         try:
             outcomes.append(arena.run(case))
         except BenchmarkError as error:

@@ -17,6 +17,7 @@ from benchmarks.macro.figures import DIRECT, Lane, Outcome, Turn
 from benchmarks.macro.loads import Target, gather
 from benchmarks.macro.machine import Cores, Jiffies
 
+ROUNDS, SECONDS = 5, 2.0  # unless told otherwise
 _WARM = 1.0  # seconds in which caches and pools fill
 
 
@@ -51,6 +52,16 @@ class Arena:
         notes.append(machine.theft(begun))
         return Outcome(case.name, case.title, case.load.figures, turns, case.axis, tuple(filter(None, notes)))
 
+    def length(self, case: Case) -> float:
+        """Return about how many seconds *case* takes."""
+        lanes = case.direct + sum(len(self._field(case, variant)) for variant in case.variants)
+        gathering = sum(bool(variant.crowd) * 4 * len(self._field(case, variant)) for variant in case.variants)
+        return 1 + gathering + lanes * (0.5 + _WARM + min(self.rounds, case.most[0]) * min(self.seconds, case.most[1]))
+
+    def _field(self, case: Case, variant: Variant) -> list[Contestant]:
+        """Return who takes part in a variant."""
+        return [each for each in self.contestants if each in case.field and each.takes(variant.site)]
+
     def _prepare(self, case: Case, directory: Path, running: ExitStack) -> dict[Lane, Target]:
         """Start the backend and whoever takes part; return where each is found."""
         write_files(directory)
@@ -62,13 +73,12 @@ class Arena:
         if case.direct and backend.port:
             targets[Lane(DIRECT)] = Target(backend.port, self.cores.load())
         for variant in case.variants:
-            for contestant in self.contestants:
-                if contestant in case.field and contestant.takes(variant.site):
-                    target = self._target(contestant, variant, backend, directory)
-                    targets[Lane(contestant.name, variant.label)] = target
-                    if not case.load.starts_it:
-                        assert target.prepared is not None
-                        target.process = running.enter_context(target.prepared.start(target.proxy_core))
+            for contestant in self._field(case, variant):
+                target = self._target(contestant, variant, backend, directory)
+                targets[Lane(contestant.name, variant.label)] = target
+                if not case.load.starts_it:
+                    assert target.prepared is not None
+                    target.process = running.enter_context(target.prepared.start(target.proxy_core))
         return targets
 
     def _target(self, contestant: Contestant, variant: Variant, backend: Backend, directory: Path) -> Target:

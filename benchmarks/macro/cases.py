@@ -14,8 +14,8 @@ from benchmarks.macro.loads import Load, Paced, Requests, Start, Transfers
 from benchmarks.macro.site import Site
 
 CROWD = 10_000
-GROWING = (3, 1.0)
-"""The most rounds, and seconds, where something grows: a case has many lanes."""
+GROWING, TRANSFERRING, STARTING = (3, 1.0), (1000, 1.0), (1000, 0.7)
+"""The most rounds, and seconds of a turn: what grows has many lanes, a large body and a start take less than that."""
 _THREE = (NGINX, HAPROXY, LBPROXY)
 _FIVE = (*_THREE, AIOHTTP, TWISTED)
 
@@ -94,23 +94,25 @@ CASES = (
     Case(name="thousand", title="small GET, 1,000 connections", load=Requests(connections=1000),
          variants=(Variant("", _WIDE),)),
     Case(name="static", title="a file of 1 KiB", load=Requests(path="/files/1k"), backend=backends.no_backend,
-         variants=_of(action=site.FILES), short=True),
+         variants=_of(action=site.FILES)),
     Case(name="uwsgi-tcp", title="small GET, uWSGI over TCP", backend=backends.start_uwsgi_tcp,
          variants=_of(action=site.UWSGI), short=True),
     Case(name="uwsgi-unix", title="small GET, uWSGI over a unix socket", backend=backends.start_uwsgi_unix,
          variants=_of(action=site.UWSGI), short=True),
     Case(name="down", title="answers of 200 MB, one after the other", load=Transfers("get", "/files/200m"),
-         direct=True, short=True),
+         direct=True, short=True, most=TRANSFERRING),
     Case(name="up", title="PUT of 200 MB, passed on as it comes", load=Transfers("put", "/"),
-         backend=backends.start_sink, variants=_of(action=_UNBUFFERED), direct=True, short=True),
+         backend=backends.start_sink, variants=_of(action=_UNBUFFERED), direct=True, short=True,
+         most=TRANSFERRING),
     Case(name="up-buffered", title="PUT of 200 MB, read whole before it is passed on",
-         load=Transfers("put", "/"), backend=backends.start_sink, field=(NGINX, LBPROXY)),
-    Case(name="latency", title="latency at 1,000 requests/s, sent when it is their time", load=Paced(), field=_FIVE,
+         load=Transfers("put", "/"), backend=backends.start_sink, field=(NGINX, LBPROXY), most=TRANSFERRING),
+    Case(name="latency", title="latency at 1,000 requests/s, sent when it is their time", load=Paced(),
          direct=True, short=True),
     Case(name="idle", title="10,000 idle clients, and the latency of 1,000 requests/s beside them",
          load=Paced(figures=(P50, P99, CPU, PER_CLIENT)),
          variants=(Variant("alone", _CROWDED), Variant("crowded", _CROWDED, CROWD))),
-    Case(name="start", title="start, test of the configuration, memory", load=Start(), field=_FIVE, short=True),
+    Case(name="start", title="start, test of the configuration, memory", load=Start(), field=_FIVE, short=True,
+         most=STARTING),
     Case(name="workers", title="one worker and two, each with a core",
          variants=tuple(Variant(str(count), Site(workers=count)) for count in (1, 2)),
          note="On fewer than four cores the load and the server share those of the workers: look at the CPU per "

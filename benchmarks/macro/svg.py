@@ -1,5 +1,5 @@
 """
-A picture of outcomes: bars of CPU per request, and curves of what grows. Pure: tests/benchmarks/test_svg.py.
+A picture of outcomes: bars of CPU per request at full load, curves of what grows. Pure: tests/benchmarks/test_svg.py.
 
 Bars show medians, with a thin line from minimum to maximum; a bar too long for the scale is broken off and says its
 figure.  Curves have the number of servers, locations or names on a logarithmic axis, and CPU per request from 0 on.
@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from benchmarks.macro.figures import CPU, DIRECT, Lane, Outcome, Spread
+from benchmarks.macro.figures import CPU, DIRECT, RATE, Lane, Outcome, Spread
 from benchmarks.macro.report import contestants
 
 _WIDTH = 900
@@ -26,7 +26,7 @@ _PYTHON = frozenset({"aiohttp", "twisted"})  # far longer bars, which would make
 
 def plot(outcomes: Sequence[Outcome], title: str) -> str:
     """Return the picture of *outcomes* as an SVG document."""
-    flat = [outcome for outcome in outcomes if not outcome.axis and CPU in outcome.figures]
+    flat = [outcome for outcome in outcomes if not outcome.axis and {RATE, CPU} <= set(outcome.figures)]
     grown = [outcome for outcome in outcomes if outcome.axis]
     parts = [_text(_MARGIN, 28, title, size=16), *_legend(_drawn([*flat, *grown]))]
     top = float(_LEGEND + _MARGIN)

@@ -7,14 +7,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks.macro import svg
-from benchmarks.macro.figures import CPU, P50, Lane, Outcome, Turn
+from benchmarks.macro.figures import CPU, P50, RATE, Lane, Outcome, Turn
 
 SPACE = "{http://www.w3.org/2000/svg}"
 
 
 def flat(**cpus: float) -> Outcome:
     """A case with a lane per contestant."""
-    return Outcome("http", "small <GET>", (CPU,), {Lane(name): [Turn({CPU: cpu})] for name, cpu in cpus.items()})
+    return Outcome("http", "small <GET>", (RATE, CPU), {Lane(name): [Turn({CPU: cpu})] for name, cpu in cpus.items()})
 
 
 def grown(*cpus: float) -> Outcome:
@@ -71,8 +71,8 @@ def test_everything_lies_within_the_picture() -> None:
 
 
 def test_nothing_measured_is_no_picture_of_it() -> None:
-    """A case without CPU per request is left out."""
-    latency = Outcome("latency", "latency", (P50,), {Lane("nginx"): [Turn({P50: 0.1})]})
+    """A case at a fixed rate is left out: a processor that sleeps in between wakes up slowly."""
+    latency = Outcome("latency", "latency", (P50, CPU), {Lane("nginx"): [Turn({P50: 0.1, CPU: 90.0})]})
     assert bars(draw(latency)) == []
 
 
