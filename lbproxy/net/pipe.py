@@ -10,9 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from lbproxy.errors import StreamClosed, describe
-from lbproxy.net.stream import Stream
+
+if TYPE_CHECKING:
+    from lbproxy.net.stream import Stream
 
 SIZE = 1 << 20
 """Octets that a pipe is to hold."""
@@ -28,9 +31,6 @@ class Pipe:
 
     def __init__(self) -> None:
         self._held = 0
-        self._open()
-
-    def _open(self) -> None:
         self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         with suppress(OSError):  # the system may not let us have so many; then it holds less
             fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, SIZE)
@@ -45,10 +45,7 @@ class Pipe:
         Raises:
             StreamClosed: The connection was reset.
         """
-        if self._held:  # an error has come between: nobody else may get these octets
-            self.close()
-            self._open()
-            self._held = 0
+        assert not self._held  # nobody may get octets that were meant for another
         try:
             self._held = os.splice(source.fd, self._in, most, flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
@@ -69,7 +66,11 @@ class Pipe:
         except BlockingIOError:
             sink.writable = False
         except OSError as error:
+            self._take_out()
             raise StreamClosed(f"splice() failed {describe(error)}", error.errno or 0) from None
+        return self._take_out() if self._held else b""
+
+    def _take_out(self) -> bytes:
         pieces = []
         while self._held:
             pieces.append(os.read(self._out, self._held))

@@ -23,10 +23,10 @@ import trio
 
 from lbproxy.net.descriptors import Descriptors
 from lbproxy.net.fibre import Fibre, park
+from lbproxy.net.pipe import Pipe
 
 if TYPE_CHECKING:
     from lbproxy.net.channel import Channel
-    from lbproxy.net.pipe import Pipe
 
 T = TypeVar("T")
 
@@ -44,12 +44,12 @@ class Poller:
         ready_calls: Calls in a row that did not have to wait (see `take_turn`).
         current: The fibre that is running; None while a trio task is.
         descriptors: What its streams hold, and where to ask when there are no more.
-        pipe: Through which streams are spliced; None until somebody makes it.
+        pipe: Through which its streams are spliced.
     """
 
     def __init__(self) -> None:
         self.descriptors = Descriptors(self)
-        self.pipe: Pipe | None = None
+        self.pipe = Pipe()
         self._epoll = select.epoll()
         self._channels: dict[int, Channel] = {}
         self._timers: list[tuple[float, int, Channel]] = []
@@ -95,8 +95,7 @@ class Poller:
     def close(self) -> None:
         """Close the epoll, and the pipe."""
         self._epoll.close()
-        if self.pipe is not None:
-            self.pipe.close()
+        self.pipe.close()
 
     def _dispatch(self) -> bool:
         """Deal with what has happened; False when that was nothing."""

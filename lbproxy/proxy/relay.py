@@ -11,7 +11,6 @@ Errors of the server's side leave here as `UpstreamError`, those of the client's
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, cast
 
@@ -29,7 +28,7 @@ from lbproxy.errors import (
 )
 from lbproxy.net.channel import wait_either
 from lbproxy.net.pipe import SIZE, Pipe
-from lbproxy.net.readiness import MOST_READY_CALLS, Poller
+from lbproxy.net.readiness import MOST_READY_CALLS
 from lbproxy.net.stream import RECV_SIZE
 from lbproxy.protocols.diagnosis import passed
 from lbproxy.wire.body import LengthDecoder, UntilCloseDecoder, as_it_is
@@ -150,9 +149,7 @@ class Relay:
         """Take up to *most* octets from the server, or its end; False when one has to wait."""
         server, before = self._server, self.length
         if self._portion and not self._backlog and not self._backlog.paced and self._pace is None:
-            pipe = _pipe(server.poller)
-            if pipe is not None:
-                return self._splice(pipe)
+            return self._splice(server.poller.pipe)
         data: bytes | memoryview | None
         try:
             if self._plain is not None:
@@ -260,14 +257,6 @@ class Relay:
             raise error
         said = passed(self._protocol, "body", self._read_timeout)
         raise UpstreamTimeout(f"upstream timed out {error.reason} while {_PHASE}", said) from None
-
-
-def _pipe(poller: Poller) -> Pipe | None:
-    """Return the pipe of this worker, None if there is no descriptor for it."""
-    if poller.pipe is None:
-        with suppress(OSError):
-            poller.pipe = Pipe()
-    return poller.pipe
 
 
 async def tunnel(client: Stream, server: Stream, idle_timeout: float) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
 
 import pytest
@@ -366,20 +364,6 @@ class TestLargeBodies:
                 assert await server.ended()
             server.close()
         assert sum(spliced) > len(self.BODY)
-
-    async def test_without_a_descriptor_for_a_pipe(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-        """They are copied."""
-        spliced = watch_splices(monkeypatch)
-
-        def refuse(_: int) -> tuple[int, int]:
-            raise OSError(errno.EMFILE, "Too many open files")
-
-        monkeypatch.setattr(os, "pipe2", refuse)
-        client, server = await answering(scene, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.BODY))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(server.send, self.BODY)
-            assert (await client.answer()).body == self.BODY
-        assert spliced == []
 
     @pytest.mark.parametrize("leave", [Wire.close, Wire.reset])
     async def test_a_client_that_goes(self, scene: Scene, leave: Callable[[Wire], None]) -> None:
