@@ -39,7 +39,7 @@ class Arena:
         """
         notes = [case.note, machine.unrest()]
         begun = Jiffies.now()
-        rounds, seconds = min(self.rounds, case.most[0]), min(self.seconds, case.most[1])
+        rounds, seconds = min(self.rounds, case.most_rounds), min(self.seconds, case.most_seconds)
         with tempfile.TemporaryDirectory(prefix="lbproxy-bench-") as name, ExitStack() as running:
             directory = Path(name)
             directory.chmod(0o755)  # nginx's workers may run as another user
@@ -56,7 +56,8 @@ class Arena:
         """Return about how many seconds *case* takes."""
         lanes = case.direct + sum(len(self._field(case, variant)) for variant in case.variants)
         gathering = sum(bool(variant.crowd) * 4 * len(self._field(case, variant)) for variant in case.variants)
-        return 1 + gathering + lanes * (0.5 + _WARM + min(self.rounds, case.most[0]) * min(self.seconds, case.most[1]))
+        turns = min(self.rounds, case.most_rounds) * min(self.seconds, case.most_seconds)
+        return 1 + gathering + lanes * (0.5 + _WARM + turns)
 
     def _field(self, case: Case, variant: Variant) -> list[Contestant]:
         """Return who takes part in a variant."""

@@ -26,6 +26,7 @@ http {{
     access_log {dir}/{name}.access.log combined;
     client_body_temp_path {dir}/{name}.bodies;
     proxy_temp_path {dir}/{name}.answers;
+    uwsgi_temp_path {dir}/{name}.packets;
     client_max_body_size 0;
     keepalive_requests 100000000;
     keepalive_timeout 10m;
