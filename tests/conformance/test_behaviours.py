@@ -16,7 +16,7 @@ from typing import ClassVar
 import pytest
 
 from tests.support.backends import Conversation, Reply, Request, held, reply
-from tests.support.client import Client, chunked, octets
+from tests.support.client import Client, chunked, get, octets
 from tests.support.stage import Stage
 from tests.support.twins import Twins
 from tests.support.waiting import until
@@ -485,3 +485,22 @@ def test_browsers_whose_connections_are_not_kept(stage: Stage) -> None:
         for path in ("/", "/none", "/safari"):
             twins.check(octets(path, f"User-Agent: {agent}"), octets("/"))
             twins.check(octets(path, f"User-Agent: {agent}", method="POST", body=b"x"), octets("/"))
+
+
+def test_clients_of_unix_sockets_have_one_address(stage: Stage) -> None:
+    """``ip_hash`` sends all of them to one server, the same as nginx."""
+    backends = {letter: stage.backend(reply(letter)) for letter in "abc"}
+    conf = """
+    upstream app { ip_hash; server <a>; server <b> weight=2; server <c>; }
+    server {
+        listen unix:<socket>;
+        add_header X-Client "$remote_addr $server_port";
+        location / { proxy_pass http://app; }
+    }
+    """
+    paths = stage.path("nginx.sock"), stage.path("lbproxy.sock")
+    stage.nginx(conf, **backends, socket=paths[0])
+    stage.lbproxy(conf, **backends, socket=paths[1])
+    theirs, ours = ([(told.text, told.get("X-Client")) for told in (get(path), get(path), get(path))] for path in paths)
+    assert theirs == ours
+    assert len(set(ours)) == 1
