@@ -212,7 +212,6 @@ UNSUPPORTED: Mapping[str, Refused] = _refused(
      "sticky queue ntlm state health_check match upstream_conf jvm_route sticky_cookie_insert"),
     ("servers are checked by the requests they get (max_fails)", (),
      "check check_http_send check_http_expect_alive check_keepalive_requests check_shm_size check_status"),
-    # being built
-    ("not built yet", ("off",), "proxy_force_ranges uwsgi_force_ranges"),
+    ("ranges of an answer are left to the server that makes it", ("off",), _family(("proxy", "uwsgi"), "force_ranges")),
 )
 """Refused, since lbproxy would serve something else, by name."""
