@@ -25,8 +25,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_configure() -> None:
-    """Take TERM for an interrupt, so that a run that is cut short still ends the processes it started."""
+    """
+    Take TERM for an interrupt, so that a run that is cut short still ends the processes it started.
+
+    What these import is compiled once, not by each of them: that may be forbidden where the tests run.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
