@@ -26,6 +26,7 @@ _ESCAPES = {
 _KINDS_IN_SET = {
     "d": r"\d", "D": r"\D", "s": r"\s", "S": r"\S", "w": r"\w", "W": r"\W", "h": _BLANKS, "v": _LINE_ENDS,
 }  # fmt: skip
+_ESCAPES_IN_SET = {"e": r"\x1b", "-": r"\x2d"}  # a hyphen written like this makes no range
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "word": r"\w",
     "space": r"\s", "blank": r" \t", "xdigit": "0-9a-fA-F", "punct": r"!-/:-@\[-`{-~", "cntrl": r"\x00-\x1f\x7f",
@@ -288,7 +289,7 @@ def _kind(char: str) -> tuple[str, bool]:
         return _complement(_KINDS_IN_SET[char.lower()]), False
     if char in "pPRX":
         raise UntranslatableError(f"lbproxy does not know \\{char} in a set", _PLAIN_HINT)
-    return (r"\x1b" if char == "e" else "\\" + char), True
+    return _ESCAPES_IN_SET.get(char, "\\" + char), True
 
 
 def _named_class(name: str, negated: bool) -> str:

@@ -76,6 +76,14 @@ def test_patterns_match_as_in_nginx(pattern: str, subject: bytes, groups: tuple[
     assert match.groups() == groups
 
 
+@pytest.mark.parametrize("pattern", [r"[a\-z]", r"[+\-.]", r"[a\x2dz]", r"[.\-_]", r"[\-a]"])
+def test_a_hyphen_that_is_escaped_makes_no_range(pattern: str) -> None:
+    """What lies between its neighbours is not in the set."""
+    regex = compile_regex(argument(pattern))
+    assert regex.search(b"-")
+    assert not regex.search(b"m,/A")
+
+
 def test_case_is_minded_unless_told_otherwise() -> None:
     """The location modifiers ~ and ~* differ by this."""
     assert compile_regex(argument("A")).search(b"a") is None
