@@ -140,8 +140,9 @@ class _Compiler:
                 yield from name.regex.groupindex if name.regex else ()
         for _, location in self._locations:
             yield from location.regex.groupindex if location.regex else ()
-            for redirect in location.settings(ProxySettings).redirects:
-                yield from redirect.regex.groupindex if redirect.regex else ()
+            proxy = location.settings(ProxySettings)
+            for rule in (*proxy.redirects, *proxy.cookie_domains, *proxy.cookie_paths, *proxy.cookie_flags):
+                yield from rule.regex.groupindex if rule.regex else ()
             yield from (assignment.name for assignment in location.settings(AuthRequestSettings).sets)
         yield from captured(self._config.directives)
         yield from self._declared.captured

@@ -125,11 +125,13 @@ def test_settings_nobody_uses_are_checked_too() -> None:
 
 
 def test_variables_of_the_configuration_are_known_everywhere() -> None:
-    """set, named groups of server names, locations and proxy_redirect, and what the world outside gives."""
+    """set, named groups of server names, locations and rules for answers, and what the world outside gives."""
     plan = server_of(
         "server_name ~^(?<site>.+)\\.test$; set $later 1;"
         "location ~ ^/(?<user>[^/]+)/ { proxy_pass http://backend; proxy_redirect ~^(?<old>.*)$ /$old;"
-        ' proxy_set_header X "$site$user$old$later$hostname"; }'
+        " proxy_cookie_path ~^/app(?<path>/.*)?$ /new$path; proxy_cookie_domain ~(?<domain>.*) $domain;"
+        " proxy_cookie_flags ~^(?<flagged>x) secure;"
+        ' proxy_set_header X "$site$user$old$path$domain$flagged$later$hostname"; }'
     )
     ex = arrive(plan, request(b"/ann/"))
     assert b"\r\nX: annhost\r\n" in action_of(plan, ex).protocol.encode_request(ex, -1)
