@@ -16,7 +16,7 @@ from functools import lru_cache
 from lbproxy.config.octets import octets
 from lbproxy.http.exchange import Attempt, Exchange, TcpInfo
 from lbproxy.wire import uri
-from lbproxy.wire.dates import MONTHS
+from lbproxy.wire.dates import DAYS, MONTHS
 from lbproxy.wire.heads import Head, RequestHead
 from lbproxy.wire.proxyline import Introduction, find_tlv, tlv_path
 
@@ -303,6 +303,16 @@ def time_local(second: int) -> bytes:
 
     at = datetime.fromtimestamp(second).astimezone()
     return f"{at:%d}/{MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S %z}".encode()
+
+
+@lru_cache(maxsize=8)
+def date(second: int, *, local: bool) -> bytes:
+    """Return ``Sunday, 22-Nov-2026 07:46:00 UTC``, of here or of Greenwich (ngx_http_ssi_date_gmt_local_variable)."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - as above
+
+    at = datetime.fromtimestamp(second).astimezone() if local else datetime.fromtimestamp(second, UTC)
+    zone = f"{at:%Z}" if local else "GMT"
+    return f"{DAYS[at.weekday()]}, {at:%d}-{MONTHS[at.month - 1]}-{at:%Y %H:%M:%S} {zone}".encode()
 
 
 @lru_cache(maxsize=8)

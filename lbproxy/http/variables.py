@@ -80,6 +80,8 @@ VARIABLES: Mapping[str, Getter] = {
     "request_completion": lambda ex: b"OK" if ex.completed else b"",
     "status": lambda ex: b"%03d" % (ex.forced_status or ex.status),  # as nginx, though the client may get 206 or 304
     # the clock
+    "date_gmt": lambda ex: getters.date(int(ex.logged_at), local=False),
+    "date_local": lambda ex: getters.date(int(ex.logged_at), local=True),
     "msec": lambda ex: b"%.3f" % ex.logged_at,
     "time_iso8601": lambda ex: getters.time_iso8601(int(ex.logged_at)),
     "time_local": lambda ex: getters.time_local(int(ex.logged_at)),

@@ -308,6 +308,10 @@ def test_times_are_local_and_spelt_in_english() -> None:
     assert re.fullmatch(rb"2[12]/Nov/2026:\d\d:\d\d:00 [+-]\d{4}", local)
     assert iso is not None
     assert re.fullmatch(rb"2026-11-2[12]T\d\d:\d\d:00[+-]\d\d:\d\d", iso)
+    assert value("date_gmt", ex) == b"Sunday, 22-Nov-2026 07:46:00 GMT"
+    here = value("date_local", ex)
+    assert here is not None
+    assert re.fullmatch(rb"(Saturday|Sunday), 2[12]-Nov-2026 \d\d:\d\d:00 [A-Z0-9+-]+", here)
 
 
 # The table
