@@ -41,8 +41,10 @@ VOCABULARY = Vocabulary(GRAMMAR)
         ("perl;", '"perl" directive is not supported by lbproxy in site.conf:1:1 (no scripting language is embedded)'),
         (
             "slice 1m;",
-            '"slice" directive is not supported by lbproxy in site.conf:1:1 (answers are not asked for in slices; '
-                '"slice 0" would do)',
+            (
+                '"slice" directive is not supported by lbproxy in site.conf:1:1 '
+                '(answers are not asked for in slices; "slice 0" would do)'
+            ),
         ),
         (
             "stream { server { listen 1; } }",
