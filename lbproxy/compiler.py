@@ -141,8 +141,9 @@ class _Compiler:
         for _, location in self._locations:
             yield from location.regex.groupindex if location.regex else ()
             proxy = location.settings(ProxySettings)
-            for rule in (*proxy.redirects, *proxy.cookie_domains, *proxy.cookie_paths, *proxy.cookie_flags):
-                yield from rule.regex.groupindex if rule.regex else ()
+            cookies = (*proxy.cookie_domains, *proxy.cookie_paths, *proxy.cookie_flags)
+            for regex in (*(rule.regex for rule in proxy.redirects), *(rule.regex for rule in cookies)):
+                yield from regex.groupindex if regex else ()
             yield from (assignment.name for assignment in location.settings(AuthRequestSettings).sets)
         yield from captured(self._config.directives)
         yield from self._declared.captured

@@ -100,6 +100,9 @@ VARIABLES: Mapping[str, Getter] = {
     "upstream_response_length": getters.every_attempt(lambda attempt: b"%d" % attempt.response_length),
     "upstream_response_time": getters.every_attempt(lambda attempt: getters.seconds(attempt.response_time)),
     "upstream_status": getters.every_attempt(lambda attempt: b"%d" % attempt.status if attempt.status else b"-"),
+    # what directives that are refused would fill; log formats with every variable there is have them
+    **dict.fromkeys(("secure_link", "secure_link_expires", "slice_range"), getters.absent),
+    **dict.fromkeys(("uid_got", "uid_reset", "uid_set"), getters.absent),
     # TLS, which ends in front of lbproxy
     **dict.fromkeys((f"ssl_{name}" for name in _OF_TLS.split()), getters.absent),
 }

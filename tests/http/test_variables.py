@@ -66,6 +66,8 @@ def value(name: str, ex: Exchange | None = None) -> bytes | None:
         ("upstream_addr", None),
         ("upstream_status", None),
         ("upstream_cache_status", None),
+        ("secure_link_expires", None),
+        ("uid_got", None),
         ("upstream_http_x", None),
         ("upstream_cookie_x", None),
         ("sent_http_x", None),
