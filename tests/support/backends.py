@@ -58,14 +58,14 @@ class Conversation:
 
     def __init__(self, backend: Backend, connection: socket.socket) -> None:
         self.backend, self.socket = backend, connection
-        self._buffer = b""
-        self._raw = b""
+        self._buffer, self._raw = bytearray(), bytearray()
 
     def read(self, size: int) -> bytes:
         """Read exactly *size* octets."""
         while len(self._buffer) < size:
             self._more()
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
         self._raw += data
         return data
 
@@ -79,8 +79,8 @@ class Conversation:
 
     def read_large(self, size: int) -> bytes:
         """Read *size* octets like `read`, in linear time; they are left out of `Request.raw`."""
-        data = bytearray(self._buffer[:size])
-        self._buffer = self._buffer[size:]
+        data = self._buffer[:size]
+        del self._buffer[:size]
         while len(data) < size:
             more = self.socket.recv(min(1 << 18, size - len(data)))
             if not more:
@@ -100,10 +100,10 @@ class Conversation:
 
     def request(self) -> Request:
         """Read and record the next request."""
-        self._raw = b""
+        self._raw.clear()
         head = self.backend.read_head(self)
         body = self.backend.read_body(self, head)
-        request = Request(head.line, head.fields, body, self._raw, self.backend.address)
+        request = Request(head.line, head.fields, body, bytes(self._raw), self.backend.address)
         self.backend.requests.append(request)
         return request
 
@@ -131,7 +131,7 @@ class Conversation:
 
     def until_gone(self) -> bytes:
         """Wait until the proxy closes, record that in `Backend.closed`, and return what it sent before."""
-        data, self._buffer = self._buffer, b""
+        data, self._buffer = bytes(self._buffer), bytearray()
         try:
             while more := self.socket.recv(1 << 16):
                 data += more
@@ -299,13 +299,13 @@ class Backend:
     def read_body(self, conversation: Conversation, head: Request) -> bytes:
         """Read the body that the head announces."""
         if (head.get("Transfer-Encoding") or "").lower() == "chunked":
-            body = b""
+            pieces = []
             while size := int(conversation.read_until(b"\r\n"), 16):
-                body += conversation.read(size)
+                pieces.append(conversation.read(size))
                 conversation.read(2)
             while conversation.read_until(b"\r\n") != b"\r\n":
                 pass
-            return body
+            return b"".join(pieces)
         return conversation.read_large(int(head.get("Content-Length") or 0))
 
     def stop_listening(self) -> None:
