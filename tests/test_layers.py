@@ -31,7 +31,7 @@ RANKS = {
     "lbproxy.compiler": 8, "lbproxy.net": 8,
     "lbproxy.proxy": 9,
     "lbproxy.process": 10,
-    "lbproxy.tools": 11, "lbproxy.testing": 11,
+    "lbproxy.tools": 11,
     "lbproxy.arguments": 11, "lbproxy.cli": 12, "lbproxy.__main__": 13,
 }  # fmt: skip
 """The rank of a module is that of its longest prefix here."""
