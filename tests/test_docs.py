@@ -23,7 +23,7 @@ _DIRECTIVE = re.compile(r"(?:[a-z0-9]+(?:_[a-z0-9]+)+|include|keepalive|listen|r
 PARAMETERS = {"max_conns", "uwsgi_params", "proxy_params"}
 """What looks like a directive and is none."""
 
-MISSING = {"uid_got", "secure_link", "slice_range", "fastcgi_script_name", "msie"}
+MISSING = {"fastcgi_script_name", "msie"}
 """Variables that the page says are unknown."""
 
 
