@@ -86,9 +86,10 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for the clients
     cores = Cores.here()
+    command = shlex.join(["python", "-m", "benchmarks.macro", *sys.argv[1:]])
     heading = [
         *machine.described(cores),
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, `python -m benchmarks.macro {shlex.join(sys.argv[1:])}`",
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, `{command}`",
         (f"{options.rounds} rounds of {options.seconds:g} s, at most {GROWING[0]} of {GROWING[1]:g} s where something "
         f"grows; {CONNECTIONS} connections unless said otherwise; figures are medians (minimum..maximum)"),
     ]
