@@ -64,6 +64,7 @@ def test_connection_names_further_fields() -> None:
         (b"Connection: upgrade\r\nUpgrade:\r\n", b"1.1", None),
         (b"Connection: upgrade\r\nUpgrade: websocket\r\n", b"1.0", None),
         (b"Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n", b"1.1", None),
+        (b"Connection: upgrade\r\nUpgrade: websocket h2c\r\n", b"1.1", None),
         (b"Connection: upgrade\r\nUpgrade: websocket, H2C/1\r\n", b"1.1", None),
     ],
 )
