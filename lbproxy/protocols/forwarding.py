@@ -222,12 +222,17 @@ class UpstreamProtocol(Protocol):
         """Return whether the proxy writes its own field *name* (``server`` or ``date``) into the answer."""
 
 
-def as_routed(value_of: Callable[[Exchange], HostValue]) -> Callable[[Exchange], HostValue | bytes]:
+def as_routed(
+    template: Template, value_of: Callable[[Exchange], HostValue]
+) -> Callable[[Exchange], HostValue | bytes]:
     """
     Return *value_of*, but what an absolute target says where that overrides the Host field which *value_of* gives.
 
-    A server must not be told another host than the request was routed by (RFC 9112 section 3.2.2).
+    A server must not be told another host than the request was routed by (RFC 9112 section 3.2.2).  ``$host`` is what
+    it was routed by.
     """
+    if template.variables == ("host",):
+        return value_of
 
     def get(ex: Exchange) -> HostValue | bytes:
         value, head = value_of(ex), ex.head

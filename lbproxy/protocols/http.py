@@ -250,7 +250,7 @@ def _compile_fields(
     for rule in rules:
         value = rule.value.constant
         if value is None:
-            pieces.append((lead, rule.name, _guarded(rule.name, rule.value.bind(table))))
+            pieces.append((lead, rule.name, _guarded(rule, rule.value.bind(table))))
             lead = b""
         elif value:
             lead += fields.line(rule.name, value)
@@ -277,13 +277,13 @@ def _compile_fields(
 _upstream_name: FieldsOf = attrgetter("upstream_name")
 
 
-def _guarded(name: bytes, value_of: FieldsOf) -> FieldsOf:
+def _guarded(rule: SetField, value_of: FieldsOf) -> FieldsOf:
     """Return *value_of*, but never an upgrade to h2c, nor an empty Host, which HTTP/1.1 can't do without."""
-    match name.lower():
+    match rule.name.lower():
         case b"upgrade":
             return lambda ex: b"" if b"h2c" in (value := value_of(ex)).lower() else value
         case b"host":  # $http_host of an HTTP/1.0 client
-            routed = as_routed(value_of)
+            routed = as_routed(rule.value, value_of)
             return lambda ex: routed(ex) or ex.upstream_name
         case _:
             return value_of

@@ -144,7 +144,7 @@ def _compile_params(
     for param in params:
         value_of = param.value.bind_optional(table)
         if param.name == b"HTTP_HOST":
-            value_of = as_routed(value_of)
+            value_of = as_routed(param.value, value_of)
         earlier = entries.get(param.name)
         if param.name == b"CONTENT_LENGTH":
             entries[param.name] = None, param.if_not_empty

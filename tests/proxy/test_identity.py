@@ -145,3 +145,11 @@ async def test_nothing_decoded_leaves_its_place(scene: Scene, target: str) -> No
     assert ".." not in request.target
     assert all(0x20 <= octet < 0x7F for octet in request.line)
     assert request.get("X") is None
+
+
+async def test_host_is_the_name_without_its_port(scene: Scene) -> None:
+    """``$host`` stays what it is, also where an absolute target and the Host field say the same name.  Robustness 9."""
+    b = scene.answering(OK)
+    await scene.serve("server { listen 80; proxy_set_header Host $host; location / { proxy_pass http://<b>; } }", b=b)
+    await scene.ask(octets("http://h:81/", host="h"))
+    assert b.requests[0].get_all("Host") == ["h"]
